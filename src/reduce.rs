@@ -72,15 +72,27 @@ pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, ReduceErr
     // Drop the facts of each domain as soon as it is folded, to keep a low peak of memory: its tables hold most of the
     // same data.
     let thread_tables = fold::ThreadTables::fold(&facts.threads, &facts.turns, &facts.mentions, &mut diagnostics);
-    let conversations =
-        fold::conversations(facts.conversation, &thread_tables, &facts.decoded_items, &mut diagnostics, &mut work);
+    let mut unread_fields = fold::UnreadFields::default();
+    let conversations = fold::conversations(
+        facts.conversation,
+        &thread_tables,
+        &facts.decoded_items,
+        &mut unread_fields,
+        &mut diagnostics,
+        &mut work,
+    );
     drop(facts.decoded_items);
     let tools = fold::tools(&facts.tools, &thread_tables, &mut diagnostics);
     let child_processes = fold::processes(facts.processes, &thread_tables, &tools, &mut diagnostics);
     let is_reused = |thread: &_, call: &_| conversations.shown.is_reused(thread, call);
     let folded = link::Folded {
         rollout: fold::rollout(&facts.rollout, bundle.manifest(), &mut diagnostics),
-        compaction_requests: fold::compaction_requests(&facts.compaction_requests, &thread_tables, &mut diagnostics),
+        compaction_requests: fold::compaction_requests(
+            &facts.compaction_requests,
+            &thread_tables,
+            &mut unread_fields,
+            &mut diagnostics,
+        ),
         operations: fold::operations(&facts.tools, &tools, &mut diagnostics),
         cells: fold::cells(&facts.cells, &thread_tables, is_reused, &mut diagnostics),
         claims: fold::claims(&facts.threads, &facts.tools, &tools, &thread_tables, &mut diagnostics),
@@ -89,6 +101,8 @@ pub fn reduce(bundle: &Reader, options: &Options) -> Result<Reduction, ReduceErr
         conversations,
         thread_tables,
     };
+    work.unread_members += unread_fields.looked_up;
+    unread_fields.report_rest(&mut diagnostics);
     drop(facts.tools);
     let unfolded =
         link::Unfolded { agent_results: facts.agent_results, payloads: facts.payloads, last_at: facts.last_at };

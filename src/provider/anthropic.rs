@@ -12,7 +12,7 @@ use super::history_edit::{self, AppliedEdit};
 use super::members::Members;
 use super::object::Object;
 use super::output::{ITEM_FIELDS, Output, stopped_answer};
-use super::part::{Compaction, Content, PartContent, Recognized};
+use super::part::{Compaction, Content, Part, PartContent, Recognized};
 use super::settings::{Settings, number, texts};
 use super::tool::{self, ToolResult};
 use super::usage::{CountReader, TokenCounts, sum};
@@ -50,12 +50,7 @@ impl Api for Anthropic {
         match kind? {
             "text" => Some(Recognized::text(part)),
             "thinking" | "redacted_thinking" => Some(Recognized::reasoning(part)),
-            "compaction" => {
-                let [summary, signature, encrypted] =
-                    ["content", "signature", "encrypted_content"].map(|name| part.non_null(name));
-                let compaction = Compaction { summary, signature, encrypted };
-                Some(Recognized::new(PartContent::Compaction(compaction), &[]))
-            }
+            "compaction" => Some(Recognized::new(PartContent::Compaction(compaction(part)), &[])),
             "tool_use" => Some(Recognized::call(part)),
             "tool_result" => {
                 let result = ToolResult {
@@ -117,6 +112,19 @@ impl Api for Anthropic {
     fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
         stream::is_start(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedAnthropic>::default() })
     }
+}
+
+fn compaction<'a>(block: &Object<'a>) -> Compaction<'a> {
+    let [summary, signature, encrypted] =
+        ["content", "signature", "encrypted_content"].map(|name| block.non_null(name));
+    Compaction { summary, signature, encrypted }
+}
+
+/// Reads a compaction that stands beside the content of a message, as gateways have it.
+pub(super) fn compaction_block(raw: &RawValue) -> Part<'_> {
+    let content =
+        Object::from_value(raw).map_or(PartContent::Other, |block| PartContent::Compaction(compaction(&block)));
+    Part::of_content(raw, content)
 }
 
 /// Returns `true` if an iteration is a request in which the provider compacted the conversation.

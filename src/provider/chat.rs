@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::anthropic::compaction_block;
 use super::api::{Api, Field, ListField};
 use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
@@ -86,6 +87,11 @@ impl Api for Chat {
     fn add_parts_beside_content<'a>(&self, message: &Object<'a>, parts: &mut NonContentParts<'a>) {
         parts.before.extend(reasoning::beside_content(message));
         parts.before.extend(list_or_one(message, "executed_tools").into_iter().map(executed));
+        if let Some(gateway) = message.object("provider_specific_fields") {
+            let ran = list_or_one(&gateway, "server_side_tool_invocations");
+            parts.before.extend(ran.into_iter().map(executed));
+            parts.before.extend(list_or_one(&gateway, "compaction_blocks").into_iter().map(compaction_block));
+        }
         parts.after.extend(list_or_one(message, "images").into_iter().map(image));
         if let Some(refusal) = message.non_null("refusal") {
             parts.after.push(Part::beside_content(refusal, PartContent::Refusal(Some(refusal))));

@@ -8,7 +8,7 @@ use super::api::{Api, Field, ListField};
 use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
 use super::members::Members;
-use super::object::Object;
+use super::object::{Object, list_or_one};
 use super::output::{Choice, Output, stopped_answer};
 use super::part::{PartContent, Problem, Recognized};
 use super::settings::{Settings, number, texts};
@@ -127,7 +127,9 @@ impl Api for Gemini {
         let alternatives = (candidates.len() > 1).then_some("candidates[1..]");
         let history = ["automaticFunctionCallingHistory", "automatic_function_calling_history"].into_iter();
         let history = history.filter(|name| body.list(name).is_some_and(|calls| !calls.is_empty()));
-        alternatives.into_iter().chain(history).collect()
+        // Clients parse the text. Without a text, nothing else has what they parsed.
+        let parsed = body.non_null("parsed").filter(|_| !has_parts(body)).map(|_| "parsed");
+        alternatives.into_iter().chain(history).chain(parsed).collect()
     }
 
     fn sources<'a>(&self, body: &Object<'a>) -> Vec<Source<'a>> {
@@ -180,6 +182,12 @@ fn is_failure(response: &Object<'_>) -> bool {
 /// Returns the first candidate, with which the conversation continues.
 fn first_candidate<'a>(body: &Object<'a>) -> Option<Object<'a>> {
     Object::from_value(body.list("candidates")?.first()?)
+}
+
+/// Returns `true` if the first candidate has parts.
+fn has_parts(body: &Object<'_>) -> bool {
+    let content = first_candidate(body).and_then(|candidate| candidate.object("content"));
+    content.is_some_and(|content| !list_or_one(&content, "parts").is_empty())
 }
 
 /// Returns the reason why a candidate was stopped. Returns `None` if it ended by itself or at a limit.

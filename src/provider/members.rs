@@ -18,10 +18,28 @@ pub(super) struct Shape {
     pub(super) unread: &'static [(Reason, &'static [&'static str])],
     /// Beginnings of the names of members that rules read.
     pub(super) read_prefixes: &'static [&'static str],
+    /// Shape of an object in a member of any other name. `None` if the names of all members are known.
+    pub(super) others: Option<&'static Shape>,
 }
 
 /// A shape without members, from which others are made.
-pub(super) const EMPTY: Shape = Shape { name: "", read: &[], nested: &[], unread: &[], read_prefixes: &[] };
+pub(super) const EMPTY: Shape =
+    Shape { name: "", read: &[], nested: &[], unread: &[], read_prefixes: &[], others: None };
+
+/// An extension of a message or a call: a signature of Gemini's, or objects of other providers with one.
+pub(super) static SIGNED_EXTENSION: Shape =
+    Shape { read: SIGNATURES, others: Some(&SIGNED_BY_PROVIDER), name: "extension", ..EMPTY };
+
+static SIGNED_BY_PROVIDER: Shape = Shape {
+    name: "extension",
+    read: SIGNATURES,
+    // Thoughts stand in the content, between tags.
+    unread: &[(Reason::Repeated, &["thought"])],
+    ..EMPTY
+};
+
+/// The spellings of the member that signs reasoning.
+const SIGNATURES: &[&str] = &["thoughtSignature", "thought_signature"];
 
 /// What Anthropic reports that it did to a conversation. All members of an edit are kept.
 pub(super) static CONTEXT_MANAGEMENT: Shape = Shape {

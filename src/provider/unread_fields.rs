@@ -93,6 +93,11 @@ impl Comparison {
                 if is_null(value) {
                     continue;
                 }
+                let others: Shapes = shapes.iter().filter_map(|shape| shape.others).collect();
+                if let Some(object) = Object::from_value(value).filter(|_| !others.is_empty()) {
+                    self.inside(name, |comparison| comparison.object(&object, &others));
+                    continue;
+                }
                 let path = self.path_to(name).into();
                 let field = UnreadField { shape: first.name, name: name.into(), path };
                 if !self.found.contains(&field) {
@@ -102,12 +107,17 @@ impl Comparison {
             }
             let nested: SmallVec<[Nested; 6]> = shapes.iter().filter_map(|shape| shape.nested_in(name)).collect();
             if !nested.is_empty() {
-                let length = self.path.len();
-                self.path = self.path_to(name);
-                self.value(value, &nested);
-                self.path.truncate(length);
+                self.inside(name, |comparison| comparison.value(value, &nested));
             }
         }
+    }
+
+    /// Compares what is inside of a member.
+    fn inside(&mut self, name: &str, compare: impl FnOnce(&mut Self)) {
+        let length = self.path.len();
+        self.path = self.path_to(name);
+        compare(self);
+        self.path.truncate(length);
     }
 
     /// Returns the path to a member of the object that is compared.

@@ -53,3 +53,4 @@ pub(super) use rollout::{Rollout, rollout};
 pub(super) use terminals::{Operations, operations};
 pub(super) use thread_tables::ThreadTables;
 pub(super) use tools::{Tools, tools};
+pub(super) use unread_fields::UnreadFields;

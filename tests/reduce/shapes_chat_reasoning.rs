@@ -292,3 +292,43 @@ fn second_list_of_entries_adds_what_the_first_lacks() {
     check(json!([]), json!([block("Hm."), redacted]), signed);
     check(json!([text_detail("Hm.", 0)]), json!([]), "assistant reasoning: Hm.");
 }
+
+#[test]
+fn signatures_that_a_gateway_lists_are_signatures() {
+    let message = |fields: Value| json!({ "role": "assistant", "content": "x", "provider_specific_fields": fields });
+    let table: [(Value, &str); 4] = [
+        (json!({ "thought_signatures": ["s1"] }), "assistant reasoning: <signature s1>"),
+        (
+            json!({ "thought_signatures": ["s1"], "reasoning_content": "Hm." }),
+            "assistant reasoning: Hm. | <signature s1>",
+        ),
+        (
+            json!({ "thought_signature": "s1", "thought_signatures": ["s1", "s2"] }),
+            "assistant reasoning: <signature s1> | <signature s2>",
+        ),
+        (json!({ "reasoning_details": [{ "type": "reasoning.text", "text": "Hm." }] }), "assistant reasoning: Hm."),
+    ];
+    for (fields, expected) in table {
+        check_response(
+            json!({ "choices": [{ "message": message(fields) }] }),
+            &[],
+            &[expected, "assistant message: x"],
+        );
+    }
+}
+
+#[test]
+fn what_a_gateway_has_of_other_providers_is_read() {
+    let fields = json!({
+        "compaction_blocks": [{ "type": "compaction", "content": "They asked for Oslo." }],
+        "server_side_tool_invocations": [{ "tool": "google_search", "id": "s1" }],
+    });
+    let message = json!({ "role": "assistant", "content": "x", "provider_specific_fields": fields });
+    let expected = [
+        r#"assistant function_call: json {"id":"s1","tool":"google_search"}"#,
+        "assistant message: They asked for Oslo.",
+        "assistant message: x",
+    ];
+    check_response(json!({ "choices": [{ "message": message }] }), &[Code::HistoryEdited], &expected);
+    check_request(json!({ "messages": [message] }), &[], &expected);
+}

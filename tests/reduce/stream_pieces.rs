@@ -115,6 +115,7 @@ fn counts_that_a_later_piece_leaves_out_are_kept() {
 
 #[test]
 fn whole_object_in_each_piece_is_taken_once() {
+    let unread = &[Code::UnreadField];
     let extra = json!({ "google": { "thought_signature": "c2ln", "scores": [1, 1] } });
     let call = json!({ "index": 0, "id": "c", "type": "function", "function": { "name": "f", "arguments": "{\"a\":" }, "extra_content": extra });
     let rest = json!({ "index": 0, "id": "c", "function": { "name": "f", "arguments": "1}" }, "extra_content": extra });
@@ -126,7 +127,7 @@ fn whole_object_in_each_piece_is_taken_once() {
     ];
     let whole_call = json!({ "index": 0, "id": "c", "type": "function", "function": { "name": "f", "arguments": "{\"a\":1}" }, "extra_content": extra });
     let whole = json!({ "role": "assistant", "content": "ab", "extra_content": extra, "annotations": deltas[0]["annotations"], "tool_calls": [whole_call] });
-    let (streamed, whole) = (reduce_received(&chat(&deltas), &[]), reduce_received(&chat(&[whole]), &[]));
+    let (streamed, whole) = (reduce_received(&chat(&deltas), unread), reduce_received(&chat(&[whole]), unread));
     assert_eq!((texts(&streamed), codes(&streamed)), (texts(&whole), codes(&whole)));
     assert!(texts(&streamed).concat().matches("c2ln").count() > 0, "{:?}", texts(&streamed));
 }

@@ -212,15 +212,113 @@ fn members_of_gateways_are_compared() {
     check_response(&message(json!({ "context": { "intent": "i" } })), &[]);
     let context = json!({ "context": { "intent": "i", "messages": ["a"] } });
     check_response(&message(context), &["choices[].message.context.messages"]);
-    let gateway =
-        json!({ "provider_specific_fields": { "citations": ["a"], "compaction_blocks": ["b"], "refusal": null } });
-    check_response(&message(gateway), &["choices[].message.provider_specific_fields.compaction_blocks"]);
+    let gateway = json!({ "provider_specific_fields": { "citations": ["a"], "react_trace": ["b"], "refusal": null } });
+    check_response(&message(gateway), &["choices[].message.provider_specific_fields.react_trace"]);
     let choice =
         json!({ "message": { "role": "assistant", "content": "x" }, "provider_specific_fields": { "new": 1 } });
     check_response(&json!({ "choices": [choice] }), &["choices[].provider_specific_fields.new"]);
     check_response(&message(json!({ "parsed": { "a": 1 } })), &[]);
     let parsed = message(json!({ "content": null, "parsed": { "a": 1 } }));
     check_response(&parsed, &["choices[].message.parsed"]);
+}
+
+#[test]
+fn members_of_extensions_are_compared() {
+    let signed = json!({ "thought_signature": "s1", "safety": "low" });
+    let extensions: [(Value, &[&str]); 6] = [
+        (json!({ "google": { "thought_signature": "s1" }, "another": {} }), &[]),
+        (json!({ "thoughtSignature": "s1" }), &[]),
+        (json!({ "google": signed }), &["google.safety"]),
+        (json!({ "another": { "new": { "thought_signature": "s1" } } }), &["another.new"]),
+        (json!({ "another": "text" }), &["another"]),
+        (json!({ "thought_signature": "s1", "google": { "thought": true } }), &[]),
+    ];
+    for (extension, unread) in extensions {
+        let function = json!({ "name": "f", "arguments": "{}" });
+        let call = |name: &str| json!({ "id": "c", "type": "function", "function": function, name: extension });
+        let in_function = json!({ "id": "c", "type": "function",
+            "function": { "name": "f", "arguments": "{}", "extra_content": extension } });
+        let asked = |call: Value| json!({ "role": "assistant", "content": null, "tool_calls": [call] });
+        let messages = [
+            ("extra_content", json!({ "role": "assistant", "content": "x", "extra_content": extension })),
+            ("tool_calls[].extra_content", asked(call("extra_content"))),
+            ("tool_calls[].provider_specific_fields", asked(call("provider_specific_fields"))),
+            ("tool_calls[].function.extra_content", asked(in_function)),
+        ];
+        for (place, message) in messages {
+            let paths: Vec<_> = unread.iter().map(|name| format!("choices[].message.{place}.{name}")).collect();
+            let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+            check_response(&json!({ "choices": [{ "message": message }] }), &paths);
+        }
+    }
+    let of_gateway = json!({ "role": "assistant", "content": "x",
+        "provider_specific_fields": { "google": signed, "vertex_ai": { "thought_signature": "s1", "new": 1 } } });
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    case.response_body("a", json!({ "choices": [{ "message": of_gateway }] }));
+    let graph = case.try_reduce(&Options::default()).unwrap().graph;
+    let place = "choices[].message.provider_specific_fields";
+    assert_eq!(unread(&graph), [format!("{place}.google.safety"), format!("{place}.vertex_ai.new")]);
+}
+
+#[test]
+fn members_of_a_model_behind_converse_are_compared() {
+    let response = |more: Value| {
+        let mut body = json!({ "output": { "message": { "role": "assistant", "content": [{ "text": "x" }] } } });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let table: [(Value, &[&str]); 5] = [
+        (json!({ "additionalModelResponseFields": { "stop_sequence": "x", "new": null } }), &[]),
+        (
+            json!({ "additionalModelResponseFields": { "amazon-bedrock-guardrailAction": "NONE" } }),
+            &["additionalModelResponseFields.amazon-bedrock-guardrailAction"],
+        ),
+        (
+            json!({ "trace": { "promptRouter": { "invokedModelId": "m" },
+            "guardrail": { "actionReason": "a", "inputAssessment": {}, "outputAssessments": {} } } }),
+            &[],
+        ),
+        (
+            json!({ "trace": { "guardrail": { "modelOutput": ["What was replaced."] } } }),
+            &["trace.guardrail.modelOutput"],
+        ),
+        (json!({ "trace": { "new": 1 } }), &["trace.new"]),
+    ];
+    for (more, unread) in table {
+        check_response(&response(more), unread);
+    }
+}
+
+#[test]
+fn what_clients_parse_is_reported_without_its_text() {
+    let content = json!({ "role": "model", "parts": [{ "text": "{\"a\":1}" }] });
+    check_response(&json!({ "candidates": [{ "content": content }], "parsed": { "a": 1 } }), &[]);
+    check_response(&json!({ "candidates": [{ "finishReason": "STOP" }], "parsed": { "a": 1 } }), &["parsed"]);
+    check_response(&json!({ "candidates": [{ "finishReason": "STOP" }], "parsed": null }), &[]);
+}
+
+#[test]
+fn members_of_responses_to_compaction_requests_are_compared() {
+    let mut case = Case::new();
+    let (request, response) = (
+        case.body("compaction_request", json!({ "input": [] })),
+        case.body(
+            "compaction_response",
+            json!({ "id": "r", "object": "response.compaction", "new": 1,
+            "output": [{ "type": "message", "role": "user", "content": [], "newer": 2 }] }),
+        ),
+    );
+    case.event(json!({ "type": "compaction_request_started", "compaction_id": "k", "compaction_request_id": "k1",
+        "thread_id": "t", "codex_turn_id": "u", "model": "m", "provider_name": "p", "request_payload": request }));
+    case.event(json!({ "type": "compaction_request_completed", "compaction_id": "k", "compaction_request_id": "k1",
+        "response_payload": response }));
+    case.request_body("a", json!({ "input": [{ "role": "user", "content": "x", "newer": 3 }] }));
+    let graph = case.check(&[Code::UnreadField, Code::UnreadField]);
+    // Each is reported once, whichever body has it.
+    let mut paths = unread(&graph);
+    paths.sort_unstable();
+    assert_eq!(paths, ["input[].newer", "new"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod settings;
 
-use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, Members, Nested, Reason, Shape};
+use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, Members, Nested, Reason, SIGNED_EXTENSION, Shape};
 
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
@@ -167,11 +167,10 @@ static MESSAGE: Shape = Shape {
         "citations",
         "executed_tools",
         "search_results",
-        // Signatures, in the members of servers.
-        "extra_content",
     ],
     nested: &[
         ("content", PART),
+        ("extra_content", Nested::One(&SIGNED_EXTENSION)),
         ("context", Nested::One(&CONTEXT)),
         ("provider_specific_fields", Nested::One(&GATEWAY)),
         ("tool_calls", Nested::One(&CALL)),
@@ -201,31 +200,32 @@ static GATEWAY: Shape = Shape {
         "reasoning",
         "reasoning_content",
         "thinking_blocks",
+        "reasoning_details",
         "thoughtSignature",
         "thought_signature",
-        // A provider's own members, with a signature.
-        "google",
-        "vertex_ai",
+        "thought_signatures",
+        "compaction_blocks",
+        "server_side_tool_invocations",
     ],
-    nested: &[("context_management", Nested::One(&CONTEXT_MANAGEMENT))],
+    nested: &[
+        ("context_management", Nested::One(&CONTEXT_MANAGEMENT)),
+        // A provider's own members, with a signature.
+        ("google", Nested::One(&SIGNED_EXTENSION)),
+        ("vertex_ai", Nested::One(&SIGNED_EXTENSION)),
+    ],
+    unread: &[(Reason::Bookkeeping, &["container", "native_finish_reason"])],
     ..EMPTY
 };
 
 static CALL: Shape = Shape {
     name: "call",
-    read: &[
-        "id",
-        "type",
-        "name",
-        "arguments",
-        "input",
-        "args",
-        "extra_content",
-        "provider_specific_fields",
-        "thoughtSignature",
-        "thought_signature",
+    read: &["id", "type", "name", "arguments", "input", "args", "thoughtSignature", "thought_signature"],
+    nested: &[
+        ("function", Nested::One(&FUNCTION)),
+        ("custom", Nested::One(&CUSTOM)),
+        ("extra_content", Nested::One(&SIGNED_EXTENSION)),
+        ("provider_specific_fields", Nested::One(&SIGNED_EXTENSION)),
     ],
-    nested: &[("function", Nested::One(&FUNCTION)), ("custom", Nested::One(&CUSTOM))],
     unread: &[(Reason::Bookkeeping, &["index"])],
     ..EMPTY
 };
@@ -233,6 +233,10 @@ static CALL: Shape = Shape {
 static FUNCTION: Shape = Shape {
     name: "call",
     read: &["name", "arguments", "thoughtSignature", "thought_signature"],
+    nested: &[
+        ("extra_content", Nested::One(&SIGNED_EXTENSION)),
+        ("provider_specific_fields", Nested::One(&SIGNED_EXTENSION)),
+    ],
     // Clients parse the arguments.
     unread: &[(Reason::Repeated, &["parsed_arguments"])],
     ..EMPTY

@@ -5,11 +5,11 @@
 //! list of entries that also hold signatures and encrypted reasoning. Several of these fields may have the same content.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::value::RawValue;
 
-use crate::provider::object::{Object, list};
+use crate::provider::object::{Object, is_null, list, list_or_one};
 use crate::provider::part::{Part, PartContent};
 use crate::provider::reasoning::{Pieces, Reasoning, thought_signature};
 
@@ -45,9 +45,14 @@ pub(super) fn beside_content<'a>(message: &Object<'a>) -> Option<Part<'a>> {
         entries.push(Reasoning { data: Pieces::from_text(Some(opaque)), ..Reasoning::default() });
         raw = raw.or(Some(opaque));
     }
-    if let Some(signature) = thought_signature(message) {
-        sign(&mut entries, signature);
-        raw = raw.or(Some(signature));
+    // A gateway may list the signatures of several parts.
+    let listed = list_or_one(&of_provider, "thought_signatures").into_iter();
+    let mut seen = HashSet::new();
+    for signature in thought_signature(message).into_iter().chain(listed).filter(|signature| !is_null(signature)) {
+        if seen.insert(signature.get()) {
+            sign(&mut entries, signature);
+            raw = raw.or(Some(signature));
+        }
     }
     Some(Part::beside_content(raw?, PartContent::Reasoning(entries)))
 }

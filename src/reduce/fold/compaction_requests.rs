@@ -3,6 +3,7 @@
 use super::lifecycle::{AlreadyEnded, OperationEnd};
 use super::owners::PayloadOwners;
 use super::thread_tables::ThreadTables;
+use super::unread_fields::UnreadFields;
 use super::usage;
 use crate::event::{
     CompactionId, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId, CompactionRequestStarted,
@@ -18,6 +19,7 @@ type Requests = Table<CompactionRequestId, CompactionRequest>;
 pub(in crate::reduce) fn compaction_requests(
     facts: &[Logged<CompactionRequestFact>],
     thread_tables: &ThreadTables,
+    unread_fields: &mut UnreadFields,
     diagnostics: &mut Diagnostics,
 ) -> Requests {
     let mut requests = Table::default();
@@ -38,7 +40,7 @@ pub(in crate::reduce) fn compaction_requests(
                 if let Some(request) =
                     end(&mut requests, at, (compaction_id, compaction_request_id), outcome, diagnostics)
                 {
-                    respond(request, at, payload, response, &mut responses, diagnostics);
+                    respond(request, at, payload, response, (&mut responses, &mut *unread_fields), diagnostics);
                 }
             }
             CompactionRequestFact::Failed(event) => {
@@ -134,13 +136,14 @@ fn end<'r>(
     }
 }
 
-/// Sets the token usage of a request from its response. Reports why if the response cannot be used.
+/// Sets the token usage of a request from its response, and reports the members that no rule reads. Reports why if the
+/// response cannot be used.
 fn respond(
     request: &mut CompactionRequest,
     at: &Logged<CompactionRequestFact>,
     payload: &RawPayloadId,
     response: &Payload<CompactionResponse>,
-    responses: &mut PayloadOwners<CompactionRequestId>,
+    (responses, unread_fields): (&mut PayloadOwners<CompactionRequestId>, &mut UnreadFields),
     diagnostics: &mut Diagnostics,
 ) {
     let subject = format!("the response of compaction request {}", request.compaction_request_id);
@@ -148,6 +151,7 @@ fn respond(
         Ok(response) => {
             request.usage = response.usage.usage;
             usage::report_problems(at, &subject, &response.usage.problems, payload, diagnostics);
+            unread_fields.report(at, &subject, payload, &response.unread, diagnostics);
         }
         Err((code, reason)) => {
             diagnostics.add(at, code, format!("{subject} is treated as absent: {reason}"), Some(payload));

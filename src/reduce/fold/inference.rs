@@ -41,6 +41,7 @@ pub(in crate::reduce) fn conversations(
     facts: Vec<Logged<ConversationFact>>,
     thread_tables: &ThreadTables,
     decoded_items: &DecodedItems,
+    unread_fields: &mut UnreadFields,
     diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) -> Conversations {
@@ -56,7 +57,7 @@ pub(in crate::reduce) fn conversations(
         turns_with_request: HashSet::new(),
         hint_given: false,
         calls_without_content: HashSet::new(),
-        unread_fields: UnreadFields::default(),
+        unread_fields,
         history_edits: HistoryEdits::default(),
     };
     for (at, index) in facts.into_iter().zip(started) {
@@ -92,11 +93,7 @@ pub(in crate::reduce) fn conversations(
     }
     let shown = fold.conversation.shown_lists(&fold.calls);
     work.conversation_steps += fold.conversation.step_count();
-    let InferenceFold {
-        calls, compactions, conversation, first_requests, calls_without_content, unread_fields, ..
-    } = fold;
-    work.unread_members += unread_fields.looked_up;
-    unread_fields.report_rest(diagnostics);
+    let InferenceFold { calls, compactions, conversation, first_requests, calls_without_content, .. } = fold;
     let items = conversation.into_items();
     Conversations { calls, items, compactions, first_requests, calls_without_content, shown }
 }

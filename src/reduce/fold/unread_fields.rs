@@ -13,13 +13,13 @@ const MAX_NAMES: usize = 100;
 
 /// The members that no rule reads, each reported once in a run, for the first body that has it.
 #[derive(Debug, Default)]
-pub(super) struct UnreadFields {
+pub(in crate::reduce) struct UnreadFields {
     shapes: BTreeMap<&'static str, Reported>,
     /// The bodies whose members were reported, by the address of their list of members. Several events may reference
     /// one body.
     bodies: HashSet<usize>,
     /// Number of members that were looked up.
-    pub(super) looked_up: u64,
+    pub(in crate::reduce) looked_up: u64,
 }
 
 /// The members of one kind of object.
@@ -62,7 +62,7 @@ impl UnreadFields {
     }
 
     /// Reports for each kind of object how many members were not reported one by one.
-    pub(super) fn report_rest(self, diagnostics: &mut Diagnostics) {
+    pub(in crate::reduce) fn report_rest(self, diagnostics: &mut Diagnostics) {
         for (shape, Reported { names, first_beyond }) in self.shapes {
             let Some((position, payload)) = first_beyond else { continue };
             let more = names.len() - MAX_NAMES;

@@ -41,7 +41,7 @@ pub(super) struct InferenceFold<'a> {
     /// `true` if a diagnostic has carried [`RECORD_CONTENT`], which is given once.
     pub(super) hint_given: bool,
     pub(super) calls_without_content: HashSet<InferenceId>,
-    pub(super) unread_fields: UnreadFields,
+    pub(super) unread_fields: &'a mut UnreadFields,
     pub(super) history_edits: HistoryEdits,
 }
 
