@@ -1,5 +1,7 @@
 //! Handles and plain spans record the same: a table of what each calls it, and the log that both write.
 
+mod sides;
+
 use std::collections::BTreeSet;
 
 use otel_trace::event::{CellStatus, ExecutionStatus};
@@ -10,112 +12,8 @@ use otel_trace::{
 use serde_json::{Value, json};
 use tracing::{event, info_span};
 
+use self::sides::SIDES;
 use crate::common::{Bundle, record_one};
-
-/// Each method of a handle or its attributes, and the fields of spans and events that record the same.
-const SIDES: &[(&str, &[&str])] = &[
-    ("AgentThread::start", &["otel_trace.kind", "gen_ai.operation.name"]),
-    ("AgentThread::bundle", &[]),
-    ("AgentThread::protocol_event", &["otel_trace.event", "otel_trace.payload", "otel_trace.protocol_event"]),
-    ("AgentThread::other", &["otel_trace.other.kind", "otel_trace.message"]),
-    ("AgentThread::turn", &["otel_trace.turn.id"]),
-    ("ThreadMeta::new", &[]),
-    ("ThreadMeta::id", &["gen_ai.conversation.id"]),
-    ("ThreadMeta::agent_path", &["otel_trace.agent.path"]),
-    ("ThreadMeta::task_name", &["otel_trace.task.name"]),
-    ("ThreadMeta::agent_name", &["gen_ai.agent.name"]),
-    ("ThreadMeta::agent_role", &["otel_trace.agent.role"]),
-    ("ThreadMeta::session_source", &["otel_trace.session.source"]),
-    ("ThreadMeta::cwd", &["otel_trace.session.cwd"]),
-    ("ThreadMeta::rollout_path", &["otel_trace.session.rollout_path"]),
-    ("ThreadMeta::model", &["gen_ai.request.model", "gen_ai.provider.name", "gen_ai.system"]),
-    ("ThreadMeta::approval_policy", &["otel_trace.session.approval_policy"]),
-    ("ThreadMeta::sandbox_policy", &["otel_trace.session.sandbox_policy"]),
-    ("ThreadMeta::further", &["otel_trace.session.metadata"]),
-    ("Turn::inference", &[]),
-    ("Turn::tool_call", &[]),
-    ("Turn::code_cell", &[]),
-    ("Turn::compaction", &[]),
-    ("Turn::compaction_installed", &["otel_trace.compaction.id"]),
-    ("Turn::agent_result", &["otel_trace.message"]),
-    (
-        "Inference::request",
-        &[
-            "gen_ai.input.messages",
-            "gen_ai.system_instructions",
-            "gen_ai.tool.definitions",
-            "gen_ai.output.type",
-            "gen_ai.request.choice.count",
-            "gen_ai.request.frequency_penalty",
-            "gen_ai.request.max_tokens",
-            "gen_ai.request.presence_penalty",
-            "gen_ai.request.reasoning.level",
-            "gen_ai.request.seed",
-            "gen_ai.request.stop_sequences",
-            "gen_ai.request.stream",
-            "gen_ai.request.temperature",
-            "gen_ai.request.top_k",
-            "gen_ai.request.top_p",
-        ],
-    ),
-    ("Inference::first_token", &["gen_ai.response.time_to_first_chunk"]),
-    ("Inference::response", &["gen_ai.output.messages", "gen_ai.response.model", "gen_ai.response.finish_reasons"]),
-    ("Inference::response_id", &["gen_ai.response.id"]),
-    ("Inference::upstream_request_id", &["otel_trace.upstream_request_id", "rig.provider_request_id"]),
-    ("Inference::no_upstream_request_id", &["otel_trace.upstream_request_id"]),
-    (
-        "Inference::usage",
-        &[
-            "gen_ai.usage.input_tokens",
-            "gen_ai.usage.prompt_tokens",
-            "gen_ai.usage.cache_read.input_tokens",
-            "gen_ai.usage.cache_write.input_tokens",
-            "gen_ai.usage.cache_creation.input_tokens",
-            "gen_ai.usage.output_tokens",
-            "gen_ai.usage.completion_tokens",
-            "gen_ai.usage.reasoning.output_tokens",
-            "gen_ai.usage.reasoning_tokens",
-        ],
-    ),
-    ("ToolCallMeta::new", &["gen_ai.tool.name"]),
-    ("ToolCallMeta::namespace", &["otel_trace.tool.namespace"]),
-    ("ToolCallMeta::id", &["gen_ai.tool.call.id"]),
-    ("ToolCallMeta::runtime_id", &["otel_trace.tool.runtime_id"]),
-    ("ToolCallMeta::arguments", &["gen_ai.tool.call.arguments"]),
-    ("ToolCallMeta::invocation", &["otel_trace.tool.invocation"]),
-    // With a span: `SpanExt::otel_trace` and `Operation::record_payload`.
-    ("ToolCallMeta::invocation_body", &[]),
-    ("ToolCallMeta::kind", &["otel_trace.tool.kind", "otel_trace.mcp.server"]),
-    ("ToolCall::runtime_started", &["otel_trace.event"]),
-    ("ToolCall::runtime_ended", &["otel_trace.status"]),
-    ("ToolCall::result", &[]),
-    ("ToolCall::output", &["gen_ai.tool.call.result"]),
-    ("ToolCall::mcp_call_id", &["otel_trace.mcp_call_id"]),
-    ("ToolCall::spawn_thread", &[]),
-    ("CodeCellMeta::new", &["otel_trace.code_cell.source"]),
-    ("CodeCellMeta::id", &["otel_trace.code_cell.id"]),
-    ("CodeCellMeta::call_id", &["gen_ai.tool.call.id"]),
-    ("CodeCell::responded", &["otel_trace.event"]),
-    ("CodeCell::ended", &["otel_trace.event"]),
-    ("CodeCell::tool_call", &[]),
-    ("CompactionMeta::new", &[]),
-    ("CompactionMeta::id", &["otel_trace.compaction.id"]),
-    ("Compaction::again", &["otel_trace.compaction.id"]),
-    ("Compaction::request", &[]),
-    ("Compaction::response", &[]),
-    ("Compaction::installed", &["otel_trace.event"]),
-    (
-        "Operation::fail",
-        &[
-            "error.type",
-            "otel.status_code",
-            "otel.status_description",
-            "otel.status_message",
-            "gen_ai.tool.call.outcome",
-            "gen_ai.tool.error.type",
-        ],
-    ),
-];
 
 /// The files that declare handles and their attributes.
 const HANDLES: [&str; 6] = [

@@ -4,6 +4,7 @@
 
 mod both_sides;
 mod child_processes;
+mod coding_agent;
 #[path = "../common/mod.rs"]
 mod common;
 mod concurrent_reentrancy;
