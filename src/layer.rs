@@ -83,14 +83,22 @@
 //! | `other` | thread | `otel_trace.other.kind`, `otel_trace.message` as its summary; the payload is its metadata |
 //!
 //! ```
-//! let tool = tracing::info_span!("bash", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "bash");
+//! let tool = tracing::info_span!(
+//!     "bash",
+//!     gen_ai.operation.name = "execute_tool",
+//!     gen_ai.tool.name = "bash",
+//!     gen_ai.tool.call.id = "call_1",
+//!     gen_ai.tool.call.result = tracing::field::Empty,
+//! );
 //! tool.in_scope(|| {
 //!     tracing::event!(
 //!         target: "otel_trace",
 //!         tracing::Level::INFO,
-//!         otel_trace.event = "tool_call_runtime_ended",
-//!         otel_trace.payload = r#"{"exit_code":0}"#,
+//!         otel_trace.event = "tool_call_runtime_started",
+//!         otel_trace.payload = r#"{"call_id":"call_1","turn_id":"turn-1","command":["pwd"],"cwd":"/repo"}"#,
 //!     );
+//!     // … run it …
+//!     tracing::Span::current().record("gen_ai.tool.call.result", "/repo");
 //! });
 //! ```
 //!

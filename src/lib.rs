@@ -20,18 +20,21 @@
 //! Then record operations with typed handles:
 //!
 //! ```
-//! use otel_trace::{ToolCallMeta, Json, Model, AgentThread, ThreadMeta, Operation};
+//! use otel_trace::{AgentThread, Json, Model, Operation, ThreadMeta, ToolCallMeta};
 //! use serde_json::json;
 //!
 //! let thread = AgentThread::start(ThreadMeta::new().agent_name("coder"));
 //! let turn = thread.turn(None);
 //!
 //! let inference = turn.inference(Model { name: "gpt-5-mini", provider: "openai" });
-//! inference.request(Json(&json!({ "model": "gpt-5-mini", "input": "Which tests fail?" })));
-//! inference.response(Json(&json!({ "output_items": [] })));
+//! let question = json!({ "type": "message", "role": "user", "content": "Which tests fail?" });
+//! inference.request(Json(&json!({ "model": "gpt-5-mini", "input": [question] })));
+//! let arguments = r#"{"cmd":"cargo test"}"#;
+//! let call = json!({ "type": "function_call", "call_id": "call_1", "name": "exec_command", "arguments": arguments });
+//! inference.response(Json(&json!({ "response_id": "resp_1", "output_items": [call] })));
 //! inference.complete();
 //!
-//! let tool = turn.tool_call(ToolCallMeta::new("exec_command").id("call_1").arguments(r#"{"cmd":"cargo test"}"#));
+//! let tool = turn.tool_call(ToolCallMeta::new("exec_command").id("call_1").arguments(arguments));
 //! tool.output("test result: ok");
 //! tool.complete();
 //! ```

@@ -80,10 +80,16 @@ pub trait SpanExt {
     /// recorded through the returned value.
     ///
     /// ```
-    /// use otel_trace::{Json, PayloadKind, SpanExt, Operation};
+    /// use otel_trace::{Json, Operation, PayloadKind, SpanExt};
+    /// use serde_json::json;
     ///
     /// let span = tracing::info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m");
-    /// span.otel_trace().record_payload(PayloadKind::InferenceRequest, Json(&"…"));
+    /// let question = json!({ "type": "message", "role": "user", "content": "hi" });
+    /// span.otel_trace().record_payload(PayloadKind::InferenceRequest, Json(&json!({ "input": [question] })));
+    /// // … send it …
+    /// let answer = json!({ "type": "message", "role": "assistant", "content": "hello" });
+    /// let response = json!({ "response_id": "resp_1", "output_items": [answer] });
+    /// span.otel_trace().record_payload(PayloadKind::InferenceResponse, Json(&response));
     /// ```
     fn otel_trace(&self) -> AnyOperation;
 }

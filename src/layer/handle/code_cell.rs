@@ -23,16 +23,20 @@ use crate::layer::span::operations::{ChildOperation, Operations};
 /// is recorded as terminated.
 ///
 /// ```
-/// use otel_trace::{ToolCallMeta, CellStatus, Json, CodeCellMeta, AgentThread, ThreadMeta, Operation};
-/// use serde_json::json;
+/// use otel_trace::{AgentThread, CellStatus, CodeCellMeta, Json, Operation, ThreadMeta, ToolCallMeta};
+/// use serde_json::{Value, json};
 ///
 /// let turn = AgentThread::start(ThreadMeta::new()).turn(None);
 /// let cell = turn.code_cell(CodeCellMeta::new("await tools.exec_command('cargo test')").id("1").call_id("call_1"));
-/// let nested = cell.tool_call(ToolCallMeta::new("exec_command"));
-/// cell.responded(CellStatus::Yielded, Json(&json!({ "response": { "Yielded": { "cell_id": "1" } } })));
+/// let nested = cell.tool_call(ToolCallMeta::new("exec_command").id("exec-1").runtime_id("tool-1"));
+/// cell.responded(
+///     CellStatus::Yielded,
+///     Json(&json!({ "response": { "Yielded": { "cell_id": "1", "content_items": [] } } })),
+/// );
 /// nested.output("ok");
 /// nested.complete();
-/// cell.ended(CellStatus::Completed, Json(&json!({ "response": { "Result": { "cell_id": "1" } } })));
+/// let result = json!({ "cell_id": "1", "content_items": [], "stored_values": {}, "error_text": Value::Null });
+/// cell.ended(CellStatus::Completed, Json(&json!({ "response": { "Result": result } })));
 /// ```
 #[derive(Debug, Clone)]
 pub struct CodeCell(Handle);

@@ -19,19 +19,21 @@ use crate::layer::span::operations::{ChildOperation, Operations};
 /// response, and as failed otherwise.
 ///
 /// ```
-/// use otel_trace::{Json, Model, AgentThread, ThreadMeta, Operation};
+/// use otel_trace::{AgentThread, CompactionMeta, Json, Model, Operation, ThreadMeta};
 /// use serde_json::json;
 ///
 /// let turn = AgentThread::start(ThreadMeta::new()).turn(None);
 /// let model = Model { name: "gpt-5-mini", provider: "openai" };
-/// let first = turn.compaction(model);
-/// first.request(Json(&json!({ "input": [] })));
+/// let history = json!([{ "type": "message", "role": "user", "content": "a long story" }]);
+/// let first = turn.compaction(CompactionMeta::new(model).id("compaction-1"));
+/// first.request(Json(&json!({ "input": history })));
 /// first.fail("503 Service Unavailable");
 /// let second = first.again(model);
-/// second.request(Json(&json!({ "input": [] })));
-/// second.response(Json(&json!({ "output_items": [] })));
+/// second.request(Json(&json!({ "input": history })));
+/// let summary = json!([{ "type": "message", "role": "user", "content": "in short" }]);
+/// second.response(Json(&json!({ "output_items": summary })));
 /// second.complete();
-/// second.installed(Json(&json!({ "input_history": [], "replacement_history": [] })));
+/// second.installed(Json(&json!({ "input_history": history, "replacement_history": summary })));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Compaction(Handle);

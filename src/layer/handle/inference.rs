@@ -20,16 +20,17 @@ use crate::semconv;
 /// response, and as cancelled otherwise.
 ///
 /// ```
-/// use otel_trace::{Json, Model, AgentThread, ThreadMeta, Usage, Operation};
+/// use otel_trace::{AgentThread, Json, Model, Operation, ThreadMeta, Usage};
 /// use serde_json::json;
 ///
 /// let turn = AgentThread::start(ThreadMeta::new()).turn(None);
 /// let inference = turn.inference(Model { name: "gpt-5-mini", provider: "openai" });
-/// inference.request(Json(&json!({ "input": [{ "role": "user", "content": "hi" }] })));
+/// inference.request(Json(&json!({ "input": [{ "type": "message", "role": "user", "content": "hi" }] })));
 /// inference.first_token();
 /// inference.usage(Usage { input_tokens: 9, output_tokens: 3, ..Usage::default() });
 /// inference.response_id("resp_1");
-/// inference.response(Json(&json!({ "output_items": [] })));
+/// let answer = json!({ "type": "message", "role": "assistant", "content": "hello" });
+/// inference.response(Json(&json!({ "output_items": [answer] })));
 /// inference.complete();
 /// ```
 #[derive(Debug, Clone)]

@@ -23,7 +23,7 @@ use crate::layer::span::span_state::SpanState;
 /// bundle. Any other thread is a root thread: it creates a bundle, which ends when the thread ends.
 ///
 /// ```
-/// use otel_trace::{Json, AgentThread, ThreadMeta, Operation};
+/// use otel_trace::{AgentThread, Json, Operation, ThreadMeta};
 /// use serde_json::json;
 ///
 /// let thread = AgentThread::start(ThreadMeta::new().agent_name("coder").cwd("/repo").model("gpt-5-mini", "openai"));

@@ -23,7 +23,7 @@ use crate::layer::span::tool_name::intern_tool_name;
 /// result, and as cancelled otherwise.
 ///
 /// ```
-/// use otel_trace::{ToolCallMeta, Json, AgentThread, ThreadMeta, Operation};
+/// use otel_trace::{AgentThread, Json, Operation, ThreadMeta, ToolCallMeta};
 /// use serde_json::json;
 ///
 /// let turn = AgentThread::start(ThreadMeta::new()).turn(None);
@@ -31,9 +31,12 @@ use crate::layer::span::tool_name::intern_tool_name;
 /// // An agent that the call spawns: in the same bundle, with this thread as its parent.
 /// let child = tool.spawn_thread(ThreadMeta::new().task_name("look"));
 /// let work = child.turn(None);
-/// work.agent_result("nothing there", Json(&json!({ "status": { "completed": "nothing there" } })));
+/// let (path, message) = ("/root/look", "nothing there");
+/// let result = json!({ "child_agent_path": path, "message": message, "status": { "completed": message } });
+/// work.agent_result(message, Json(&result));
 /// work.complete();
-/// tool.output("nothing there");
+/// child.complete();
+/// tool.output(message);
 /// tool.complete();
 /// ```
 #[derive(Debug, Clone)]

@@ -19,10 +19,10 @@ use crate::layer::span::operations::Operations;
 /// [`AgentThread::turn`](super::AgentThread::turn).
 ///
 /// ```
-/// use otel_trace::{ToolCallMeta, Model, AgentThread, ThreadMeta, Operation};
+/// use otel_trace::{AgentThread, Operation, ThreadMeta};
 /// use tracing::Instrument;
 ///
-/// async fn answer(prompt: &str) {
+/// async fn answer() {
 ///     let turn = AgentThread::start(ThreadMeta::new()).turn(None);
 ///     let work = async {
 ///         // … spans opened here become children of the turn …
@@ -30,7 +30,7 @@ use crate::layer::span::operations::Operations;
 ///     work.instrument(turn.span().clone()).await;
 ///     turn.complete();
 /// }
-/// # drop(answer("hi"));
+/// # drop(answer());
 /// ```
 #[derive(Debug, Clone)]
 pub struct Turn(pub(super) Handle);

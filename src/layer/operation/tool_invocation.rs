@@ -9,11 +9,13 @@ use crate::event::RawJson;
 /// What a tool is called with, in one of the forms that a `tool_invocation` body has.
 ///
 /// ```
-/// use otel_trace::{AgentThread, ThreadMeta, ToolCallMeta, ToolInvocation};
+/// use otel_trace::{AgentThread, Operation, ThreadMeta, ToolCallMeta, ToolInvocation};
 ///
 /// let turn = AgentThread::start(ThreadMeta::new()).turn(None);
 /// let patch = ToolInvocation::Custom { input: "*** Begin Patch\n*** End Patch".into() };
 /// let tool = turn.tool_call(ToolCallMeta::new("apply_patch").id("call_1").invocation(patch));
+/// tool.output("patched");
+/// tool.complete();
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
