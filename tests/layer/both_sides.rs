@@ -311,7 +311,6 @@ fn record_with_spans() -> Vec<OperationIds> {
         gen_ai.tool.name = "spawn_agent",
         gen_ai.tool.call.id = "s",
         gen_ai.tool.call.arguments = "{}",
-        error.type = tracing::field::Empty,
     );
     let child = info_span!(
         parent: &spawn,
@@ -325,8 +324,6 @@ fn record_with_spans() -> Vec<OperationIds> {
     instant!(work, "agent_result_observed", otel_trace.message = "done", otel_trace.payload = status);
     work.otel_trace().complete();
     child.otel_trace().complete();
-    spawn.record("error.type", "refused");
-    drop(spawn.clone());
     spawn.otel_trace().fail("refused");
     turn.otel_trace().cancel("by the user");
     let thread_ids = [thread.otel_trace().ids(), turn.otel_trace().ids(), work.otel_trace().ids()];

@@ -21,6 +21,7 @@ mod handles;
 mod ids;
 mod invocations;
 mod late_fields;
+mod lifetimes;
 mod operations;
 mod outcome_events;
 mod pack;
