@@ -1,5 +1,5 @@
 //! Reads the bodies of model APIs: OpenAI Responses, Chat Completions, Anthropic Messages, Bedrock Converse, Cohere,
-//! Ollama, Gemini, and the message and part schemas of the GenAI conventions.
+//! Ollama, Gemini, legacy completions, and the message and part schemas of the GenAI conventions.
 //!
 //! The reducer makes conversation items of a body, and the exporter attributes of a span. Both read it here, so that
 //! they agree on what it contains. A body is parsed once, one level deep: [`Request`] and [`Response`] borrow its text
@@ -19,6 +19,7 @@ mod assembler;
 mod call_ids;
 mod chat;
 mod cohere;
+mod completions;
 mod converse;
 mod defined_tools;
 mod entries;
@@ -47,6 +48,7 @@ mod tool;
 mod truncated;
 mod unread_fields;
 mod usage;
+mod wrapper;
 
 #[cfg(fuzzing)]
 pub mod fuzz;

@@ -1,17 +1,18 @@
 //! The table of the model APIs, and sets of them.
 
 use super::api::Api;
-use super::{anthropic, chat, cohere, converse, gemini, gen_ai, ollama, responses};
+use super::{anthropic, chat, cohere, completions, converse, gemini, gen_ai, ollama, responses};
 
 /// Every API, in the order in which they are asked to recognize a part, a response or a token count. Gemini recognizes
 /// every part without a type, so other APIs with such parts stand before it.
-pub(super) static APIS: [&dyn Api; 8] = [
+pub(super) static APIS: [&dyn Api; 9] = [
     &responses::Responses,
     &chat::Chat,
     &anthropic::Anthropic,
     &converse::Converse,
     &cohere::Cohere,
     &ollama::Ollama,
+    &completions::Completions,
     &gemini::Gemini,
     &gen_ai::GenAi,
 ];

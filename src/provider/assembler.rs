@@ -3,11 +3,13 @@
 mod event;
 mod gathered;
 mod growing;
+mod places;
 mod unread_events;
 
 pub(super) use event::{Event, bounded_error, error_text, with_index};
 pub(super) use gathered::Gathered;
 pub(super) use growing::{Growing, GrowingObject, Mismatch, text_content};
+pub(super) use places::Places;
 pub(super) use unread_events::{EventShape, NO_MEMBERS, UnreadEvents};
 
 /// Puts together the events of one streamed response.

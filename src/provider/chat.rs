@@ -1,6 +1,6 @@
 //! Chat Completions of OpenAI, and of servers that are compatible with it.
 
-mod members;
+pub(super) mod members;
 mod reasoning;
 mod stream;
 
@@ -220,7 +220,7 @@ const ANSWERS: [&str; 3] = ["message", "delta", "text"];
 
 fn choice(raw: &RawValue) -> Option<Choice<'_>> {
     let choice = Object::from_value(raw)?;
-    Some(Choice { message: choice.first(&ANSWERS), finish_reason: choice.non_null("finish_reason") })
+    Some(Choice { message: choice.first(&ANSWERS), reasoning: None, finish_reason: choice.non_null("finish_reason") })
 }
 
 /// Returns `true` if the usage has the names of this API.

@@ -65,7 +65,7 @@ impl Api for Cohere {
         body.first(&["finish_reason", "id"])?;
         body.object("message")?;
         let finish_reason = body.non_null("finish_reason");
-        Some(Output::Choices(vec![Choice { message: body.non_null("message"), finish_reason }]))
+        Some(Output::Choices(vec![Choice { message: body.non_null("message"), reasoning: None, finish_reason }]))
     }
 
     fn answer_problem(&self, body: &Object<'_>) -> Option<String> {

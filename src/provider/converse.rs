@@ -84,7 +84,7 @@ impl Api for Converse {
 
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
         let message = Some(message(body)?);
-        Some(Output::Choices(vec![Choice { message, finish_reason: body.non_null("stopReason") }]))
+        Some(Output::Choices(vec![Choice { message, reasoning: None, finish_reason: body.non_null("stopReason") }]))
     }
 
     fn answer_problem(&self, body: &Object<'_>) -> Option<String> {

@@ -113,7 +113,11 @@ impl Api for Gemini {
         let choice = |raw| {
             let candidate = Object::from_value(raw)?;
             // A candidate that was blocked has no content.
-            Some(Choice { message: candidate.non_null("content"), finish_reason: candidate.first(&FINISH_REASONS) })
+            Some(Choice {
+                message: candidate.non_null("content"),
+                reasoning: None,
+                finish_reason: candidate.first(&FINISH_REASONS),
+            })
         };
         Some(Output::Choices(body.list("candidates")?.into_iter().map_while(choice).collect()))
     }

@@ -1,7 +1,7 @@
 //! The chat of Ollama. Its messages are those of Chat Completions, with arguments as JSON, with images as text, and
 //! mostly without ids of calls: outputs follow the calls in their order.
 
-mod members;
+pub(super) mod members;
 mod stream;
 
 use super::api::{Api, Field, ListField};
@@ -52,7 +52,8 @@ impl Api for Ollama {
 
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
         body.object("message")?;
-        let choice = Choice { message: body.non_null("message"), finish_reason: body.non_null("done_reason") };
+        let choice =
+            Choice { message: body.non_null("message"), reasoning: None, finish_reason: body.non_null("done_reason") };
         Some(Output::Choices(vec![choice]))
     }
 
@@ -65,6 +66,11 @@ impl Api for Ollama {
     }
 
     fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
-        stream::is_line(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedOllama>::default() })
+        stream::is_line(event).then(assembler)
     }
+}
+
+/// Returns the assembler of a streamed response, which is a message or, of a completion, a text.
+pub(super) fn assembler() -> Box<dyn Assembler> {
+    Box::<stream::StreamedOllama>::default()
 }

@@ -32,6 +32,8 @@ pub(crate) enum Output<'a> {
 pub(crate) struct Choice<'a> {
     /// The message. `None` if the provider returned none, for example because it was blocked.
     pub(crate) message: Option<&'a RawValue>,
+    /// The reasoning beside a message that is a text. Otherwise the message has it.
+    pub(crate) reasoning: Option<&'a RawValue>,
     pub(crate) finish_reason: Option<&'a RawValue>,
 }
 

@@ -179,6 +179,12 @@ impl<'a> Part<'a> {
         Self { signature, ..Self::beside_content(raw, content) }
     }
 
+    /// Reads the reasoning beside an answer that is a text.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn reasoning_beside_text(raw: &'a RawValue) -> Self {
+        Self::beside_content(raw, PartContent::Reasoning(vec![Reasoning::from_value(raw)]))
+    }
+
     /// Reads an annotation of the content.
     pub(crate) fn read_annotation(raw: &'a RawValue) -> Self {
         Self::of_content(raw, PartContent::Annotation)

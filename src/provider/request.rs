@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::api::{Api, Field, ListField, first_field};
+use super::api::{Api, ListField, first_field};
 use super::apis::{APIS, ApiSet};
+use super::completions::{self, PROMPT};
 use super::defined_tools::{DefinedTools, is_empty_list};
 use super::entries::{Entries, EntryFormat};
+use super::gemini::Gemini;
 use super::history_edit::{self, PermittedEdit};
 use super::object::{Object, list};
 use super::object_with_lists::{self, Lists};
@@ -16,6 +18,7 @@ use super::responses::{self, Responses};
 use super::settings::Settings;
 use super::stored_content::StoredContent;
 use super::unread_fields::{UnreadField, unread_fields};
+use super::wrapper;
 use crate::semconv;
 
 /// A request. The API that it belongs to is recognized by the field that holds the conversation.
@@ -25,13 +28,15 @@ pub(crate) struct Request<'a> {
     lists: Lists<'a>,
     /// The field that holds the conversation. `None` if no API is recognized.
     list_field: Option<ListField>,
+    /// The body in which the request is wrapped. `None` if the request is the body.
+    wrapper: Option<Object<'a>>,
 }
 
 /// The instructions of a request.
 #[derive(Debug)]
 pub(crate) struct Instructions<'a> {
     /// JSON Pointer (RFC 6901) to the instructions.
-    pub(crate) pointer: &'static str,
+    pub(crate) pointer: Cow<'static, str>,
     pub(crate) content: Content<'a>,
     /// `true` if the instructions are the first message of the conversation.
     pub(crate) is_message: bool,
@@ -40,14 +45,38 @@ pub(crate) struct Instructions<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Parses a request. Returns `None` if the text is not a JSON object.
+    /// Parses a request, which may be wrapped. Returns `None` if the text is not a JSON object.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        let names = APIS.map(|api| api.list_field().name);
-        let (body, lists) = object_with_lists::parse(text, &names)?;
-        let is_given = |name: &str| lists.contains_key(name) || body.non_null(name).is_some();
+        let request = Self::parse_unwrapped(text)?;
+        let wrapped = request.body.get(wrapper::REQUEST).filter(|_| request.list_field.is_none());
+        match wrapped.and_then(|wrapped| Self::parse_unwrapped(wrapped.get())).filter(Self::may_be_wrapped) {
+            Some(wrapped) => Some(Self { wrapper: Some(request.body), ..wrapped }),
+            None => Some(request),
+        }
+    }
+
+    /// Returns `true` for a request of Gemini.
+    fn may_be_wrapped(&self) -> bool {
+        self.list_field.is_some_and(|field| field.name == Gemini.list_field().name)
+    }
+
+    fn parse_unwrapped(text: &'a str) -> Option<Self> {
+        let names = APIS.map(|api| api.list_field().name).into_iter().filter(|name| *name != PROMPT);
+        let (body, lists) = object_with_lists::parse(text, &names.collect::<Vec<_>>())?;
+        let may_be_list = |name: &str| name != PROMPT || body.get(name).is_some_and(completions::is_prompt);
+        let is_given = |name: &str| lists.contains_key(name) || body.non_null(name).is_some_and(|_| may_be_list(name));
         // A null list counts as an empty one if the body has no other list.
-        let list_field = detect(is_given).or_else(|| detect(|name| body.get(name).is_some()));
-        Some(Self { body, lists, list_field })
+        let is_present = |name: &str| body.get(name).is_some() && may_be_list(name);
+        let list_field = detect(is_given).or_else(|| detect(is_present));
+        Some(Self { body, lists, list_field, wrapper: None })
+    }
+
+    /// Returns the JSON Pointer (RFC 6901) to a field of the request in the body.
+    fn pointer(&self, pointer: &'static str) -> Cow<'static, str> {
+        match self.wrapper {
+            Some(_) => format!("/{}{pointer}", wrapper::REQUEST).into(),
+            None => pointer.into(),
+        }
     }
 
     /// Returns `true` if the request has no fields, or none but settings in span attributes: its body was not recorded.
@@ -84,7 +113,7 @@ impl<'a> Request<'a> {
         let of_api = |api: &dyn Api| {
             let (field, value) = first_field(api.instructions(), &self.body)?;
             Some(Instructions {
-                pointer: field.pointer,
+                pointer: self.pointer(field.pointer),
                 content: Content(value),
                 is_message: api.instructions_are_message(),
                 has_conventions_schema: api.has_conventions_schema(),
@@ -107,7 +136,7 @@ impl<'a> Request<'a> {
     /// that defines some.
     pub(crate) fn tools(&self) -> Option<(Cow<'static, str>, &'a RawValue)> {
         let fields = APIS.into_iter().flat_map(|api| api.tools());
-        let of_body = first_field(fields, &self.body).map(|(&Field { pointer, .. }, tools)| (pointer.into(), tools));
+        let of_body = first_field(fields, &self.body).map(|(field, tools)| (self.pointer(field.pointer), tools));
         match of_body {
             Some((_, tools)) if !is_empty_list(tools) => of_body,
             Some(_) | None => {
@@ -199,6 +228,8 @@ impl<'a> Request<'a> {
         let others = self.lists.keys().filter(|&&name| !shapes().any(|shape| shape.knows(name)));
         let others = others.filter_map(|name| Some(UnreadField::of_body(shapes().next()?, name)));
         let mut found = unread_fields(&self.body, shapes());
+        let wrapper = self.wrapper.iter();
+        found.extend(wrapper.flat_map(|body| unread_fields(body, std::iter::once(&wrapper::REQUEST_WRAPPER))));
         found.extend(others);
         found.extend(self.unread_tools());
         found.sort_unstable();

@@ -15,7 +15,7 @@ use super::sources::Source;
 use super::truncated::TruncatedBody;
 use super::unread_fields::{UnreadField, unread_fields};
 use super::usage::{CountReader, ReportedUsage, UsageProblem};
-use super::{gen_ai, responses};
+use super::{gen_ai, responses, wrapper};
 use crate::semconv;
 
 /// The field in which APIs report an error in place of a response.
@@ -27,18 +27,24 @@ pub(crate) struct Response<'a> {
     /// The recognized API. `None` if the response does not contain output of a known API.
     api: Option<&'static dyn Api>,
     output: Output<'a>,
+    /// The body in which the response is wrapped. `None` if the response is the body.
+    wrapper: Option<Object<'a>>,
 }
 
 impl<'a> Response<'a> {
     /// Parses a response. Returns `None` if the text is not a JSON object.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        let body = Object::parse(text)?;
+        let whole = Object::parse(text)?;
+        let (body, wrapper) = match wrapper::response(&whole) {
+            Some(wrapped) => (wrapped, Some(whole)),
+            None => (whole, None),
+        };
         let (api, output) = APIS
             .into_iter()
             .find_map(|api| Some((Some(api), api.output(&body)?)))
             .or_else(|| empty_output(&body))
             .unwrap_or((None, Output::Unknown));
-        Some(Self { body, api, output })
+        Some(Self { body, api, output, wrapper })
     }
 
     /// Returns the id of the response.
@@ -155,6 +161,8 @@ impl<'a> Response<'a> {
     pub(crate) fn unread_fields(&self) -> Vec<UnreadField> {
         let shapes = || self.api_set().iter().map(|api| &api.members().response);
         let mut found = unread_fields(&self.body, shapes());
+        let wrapper = self.wrapper.iter();
+        found.extend(wrapper.flat_map(|body| unread_fields(body, std::iter::once(&wrapper::RESPONSE_WRAPPER))));
         if let Some(api) = self.api {
             let paths = api.unread_output(&self.body).into_iter();
             found.extend(paths.map(|path| UnreadField::of_body(&api.members().response, path)));

@@ -37,6 +37,7 @@ mod shapes_any;
 mod shapes_chat;
 mod shapes_chat_reasoning;
 mod shapes_cohere;
+mod shapes_completions;
 mod shapes_converse;
 mod shapes_gemini;
 mod shapes_gen_ai;

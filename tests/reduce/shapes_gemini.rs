@@ -191,3 +191,58 @@ fn missing_role_is_derived_from_the_field() {
     let content = json!({ "candidates": [{ "content": { "parts": [{ "text": "hi" }] } }, { "content": {} }] });
     check_response(content, &[Code::UnreadField], &["assistant message: hi"]);
 }
+
+/// A request as the Gemini CLI sends it.
+fn wrapped(more: Value) -> Value {
+    let mut body = json!({ "model": "gemini-3-pro", "project": "p", "user_prompt_id": "x", "request": {
+        "contents": [{ "role": "user", "parts": [{ "text": "Oslo?" }] }],
+        "systemInstruction": { "parts": [{ "text": "Be brief." }] },
+        "tools": [{ "functionDeclarations": [{ "name": "find" }] }], "session_id": "s" } });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+#[test]
+fn wrapped_request_is_read() {
+    let expected = ["system message: Be brief.", "user message: Oslo?"];
+    check_request(wrapped(json!({ "enabled_credit_types": [] })), &[], &expected);
+    check_request(wrapped(json!({ "new": 1 })), &[Code::UnreadField], &expected);
+    let mut case = Case::new();
+    case.request_body("a", wrapped(json!({})));
+    let graph = case.check(&[]);
+    let pointer = |pointer: &Option<otel_trace::graph::Pointer>| pointer.as_ref().map(|it| it.pointer.to_string());
+    assert_eq!(pointer(&crate::case::call(&graph, "a").instructions).as_deref(), Some("/request/systemInstruction"));
+    assert_eq!(pointer(&crate::case::call(&graph, "a").tools).as_deref(), Some("/request/tools"));
+}
+
+#[test]
+fn wrapped_response_is_read() {
+    let piece = |text: &str, more: Value| {
+        let mut response = json!({ "candidates": [{ "content": { "role": "model", "parts": [{ "text": text }] } }],
+            "modelVersion": "gemini-3-pro", "responseId": "r1" });
+        response.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "response": response, "traceId": "t1" })
+    };
+    let usage = json!({ "usageMetadata": { "promptTokenCount": 3, "candidatesTokenCount": 4, "totalTokenCount": 7 } });
+    check_response(piece("It is cold.", usage.clone()), &[], &["assistant message: It is cold."]);
+    let mut unread = piece("It is cold.", json!({}));
+    unread["new"] = json!(1);
+    check_response(unread.clone(), &[Code::UnreadField], &["assistant message: It is cold."]);
+    let finished = json!({ "candidates": [{ "finishReason": "STOP" }], "usageMetadata": usage["usageMetadata"] });
+    let pieces = [piece("It is ", json!({})), piece("cold.", json!({})), json!({ "response": finished })];
+    let events: String = pieces.iter().map(|piece| format!("data: {piece}\n\n")).collect();
+    let list = json!(pieces).to_string();
+    for bytes in [events, list] {
+        let mut case = Case::new();
+        case.request_body("a", wrapped(json!({})));
+        case.received("a", bytes.as_bytes());
+        let graph = case.check(&[]);
+        assert_eq!(graph.items().last().map(render_item).as_deref(), Some("assistant message: It is cold."));
+        let call = crate::case::call(&graph, "a");
+        assert_eq!(call.usage.map(|usage| (usage.input_tokens, usage.output_tokens)), Some((3, 4)));
+    }
+    let mut case = Case::new();
+    case.request_body("a", wrapped(json!({})));
+    case.received("a", format!("data: {unread}\n\ndata: {}\n\n", json!({ "response": finished })).as_bytes());
+    case.check(&[Code::UnreadField]);
+}

@@ -383,3 +383,86 @@ fn reasoning_among_the_members_of_a_provider_is_read() {
         assert_eq!(texts(&reduce_received(&chat(&[delta]), &[])), expected);
     }
 }
+
+#[test]
+fn blocks_of_converse_with_one_index_are_kept_apart() {
+    let start = |id: &str| json!({ "contentBlockStart": { "contentBlockIndex": 0, "start": { "toolUse": { "toolUseId": id, "name": "f" } } } });
+    let delta = |delta: Value| json!({ "contentBlockDelta": { "contentBlockIndex": 0, "delta": delta } });
+    let input = |json: &str| delta(json!({ "toolUse": { "input": json } }));
+    let text = |text: &str| delta(json!({ "text": text }));
+    let stop = json!({ "contentBlockStop": { "contentBlockIndex": 0 } });
+    let (role, end) = (
+        json!({ "messageStart": { "role": "assistant" } }),
+        [
+            json!({ "messageStop": { "stopReason": "tool_use" } }),
+            json!({ "metadata": { "usage": { "inputTokens": 1, "outputTokens": 1, "totalTokens": 2 } } }),
+        ],
+    );
+    let expected = [
+        "assistant message: One. | Two.",
+        r#"assistant function_call c1 f: json {"a":1}"#,
+        r#"assistant function_call c2 f: json {"a":2}"#,
+    ];
+    let stopped = vec![
+        text("One."),
+        stop.clone(),
+        text("Two."),
+        stop.clone(),
+        start("c1"),
+        input("{\"a\":"),
+        input("1}"),
+        stop.clone(),
+        start("c2"),
+        input("{\"a\":2}"),
+        stop,
+    ];
+    for (events, expected) in [
+        (stopped, &expected[..]),
+        // A block starts where another one has not stopped.
+        (vec![start("c1"), input("{\"a\":1}"), start("c2"), input("{\"a\":2}")], &expected[1..]),
+    ] {
+        let events = [vec![role.clone()], events, end.to_vec()].concat();
+        let stream: String = events.iter().map(|event| format!("{event}\n")).collect();
+        assert_eq!(texts(&reduce_received(&stream, &[])), expected);
+    }
+}
+
+#[test]
+fn elements_of_cohere_with_one_index_are_kept_apart() {
+    let message = |kind: &str, message: Value| json!({ "type": kind, "index": 0, "delta": { "message": message } });
+    let text = |kind: &str, text: &str| message(kind, json!({ "content": { "type": "text", "text": text } }));
+    let start = |id: &str| {
+        message(
+            "tool-call-start",
+            json!({ "tool_calls": { "id": id, "type": "function", "function": { "name": "f", "arguments": "" } } }),
+        )
+    };
+    let arguments =
+        |json: &str| message("tool-call-delta", json!({ "tool_calls": { "function": { "arguments": json } } }));
+    let content_end = json!({ "type": "content-end", "index": 0 });
+    let call_end = json!({ "type": "tool-call-end", "index": 0 });
+    let events = [
+        json!({ "type": "message-start", "id": "m", "delta": { "message": { "role": "assistant", "content": [], "tool_calls": [] } } }),
+        text("content-start", ""),
+        text("content-delta", "One."),
+        content_end.clone(),
+        text("content-start", ""),
+        text("content-delta", "Two."),
+        content_end,
+        start("c1"),
+        arguments("{\"a\":"),
+        arguments("1}"),
+        call_end.clone(),
+        start("c2"),
+        arguments("{\"a\":2}"),
+        call_end,
+        json!({ "type": "message-end", "delta": { "finish_reason": "TOOL_CALL" } }),
+    ];
+    let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let expected = [
+        "assistant message: One. | Two.",
+        r#"assistant function_call c1 f: json {"a":1}"#,
+        r#"assistant function_call c2 f: json {"a":2}"#,
+    ];
+    assert_eq!(texts(&reduce_received(&stream, &[])), expected);
+}

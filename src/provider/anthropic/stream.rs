@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::provider::assembler::{AssembledBody, Assembler, Event, Growing, GrowingObject, UnreadEvents, text_content};
+use crate::provider::assembler::{
+    AssembledBody, Assembler, Event, Growing, GrowingObject, Places, UnreadEvents, text_content,
+};
 use crate::provider::object::{Object, is_null, list};
 
 /// A message of which events have arrived.
@@ -16,8 +18,7 @@ pub(super) struct StreamedAnthropic {
     message: GrowingObject,
     usage: GrowingObject,
     blocks: BTreeMap<u64, StreamedBlock>,
-    /// The places of the blocks whose index an earlier block has, by their index.
-    places: BTreeMap<u64, u64>,
+    places: Places,
     is_complete: bool,
 }
 
@@ -77,19 +78,14 @@ impl Assembler for StreamedAnthropic {
 impl StreamedAnthropic {
     /// Returns the place of the block that an event is about.
     fn place(&self, event: &Event<'_>) -> u64 {
-        let index = event.index("index");
-        self.places.get(&index).copied().unwrap_or(index)
+        self.places.of_index(event.index("index"))
     }
 
     /// Adds a block. Some servers give each block the same index: a block after one that has stopped is another one.
     fn start(&mut self, index: u64, block: StreamedBlock) {
-        let known = self.places.get(&index).copied().unwrap_or(index);
+        let known = self.places.of_index(index);
         let is_other = self.blocks.get(&known).is_some_and(|known| known.is_stopped);
-        let next = self.blocks.last_key_value().and_then(|(last, _)| last.checked_add(1));
-        let place = next.filter(|_| is_other).unwrap_or(known);
-        if place != index {
-            self.places.insert(index, place);
-        }
+        let place = if is_other { self.places.start_another(index, &self.blocks) } else { known };
         self.blocks.insert(place, block);
     }
 

@@ -1,6 +1,6 @@
 //! The known members of the bodies of Chat Completions, with the dialects of compatible servers.
 
-mod settings;
+pub(in crate::provider) mod settings;
 
 use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, Members, Nested, Reason, SIGNED_EXTENSION, Shape};
 

@@ -38,11 +38,15 @@ struct StreamedChoice {
     message: StreamedMessage,
     /// The whole message so far, which some servers send beside, or at last in place of, each delta.
     whole: Option<Growing>,
+    /// The text of a completion, which has no message.
+    text: Option<Growing>,
 }
 
 /// Returns `true` if the event is a chunk of a stream of this API.
 pub(super) fn is_chunk(event: &Event<'_>) -> bool {
-    let has_delta = |choice: &RawValue| Object::from_value(choice).is_some_and(|choice| choice.get("delta").is_some());
+    let has_delta = |choice: &RawValue| {
+        Object::from_value(choice).is_some_and(|choice| choice.get("delta").is_some() || choice.text("text").is_some())
+    };
     event.data.list("choices").is_some_and(|choices| choices.first().is_none_or(|choice| has_delta(choice)))
 }
 
@@ -115,6 +119,10 @@ impl StreamedChoice {
                 ("delta", Some(delta)) => self.message.push(&delta, unread),
                 ("delta", None) => unread.add(format_args!("events[].choices[].delta")),
                 ("message", _) => self.whole = Some(Growing::new(value)),
+                ("text", _) => match &mut self.text {
+                    Some(text) => unread.check(text.append(value), format_args!("events[].choices[].text")),
+                    None => self.text = Some(Growing::new(value)),
+                },
                 // The error of the response has it.
                 ("index" | "error", _) => {}
                 ("finish_reason", _) => self.members.set_finish_reason(name, value),
@@ -130,12 +138,16 @@ impl StreamedChoice {
     }
 
     fn is_empty(&self) -> bool {
-        self.message.is_empty() && self.whole.is_none()
+        self.message.is_empty() && self.whole.is_none() && self.text.is_none()
     }
 
     fn finish(self, index: u64) -> Growing {
-        let Self { mut members, message, whole } = self;
+        let Self { mut members, message, whole, text } = self;
         members.insert("index", Growing::Json(index.to_string()));
+        if let Some(text) = text.filter(|_| message.is_empty() && whole.is_none()) {
+            members.insert("text", text);
+            return Growing::Object(members);
+        }
         let whole = whole.filter(|_| message.is_empty());
         members.insert("message", whole.unwrap_or_else(|| Growing::Object(message.finish())));
         Growing::Object(members)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::provider::assembler::{
-    AssembledBody, Assembler, Event, Growing, GrowingObject, Mismatch, UnreadEvents, error_text,
+    AssembledBody, Assembler, Event, Growing, GrowingObject, Mismatch, Places, UnreadEvents, error_text,
 };
 use crate::provider::object::{Object, is_null, list};
 
@@ -19,9 +19,28 @@ pub(super) struct StreamedCohere {
     /// The members of the message that are no lists.
     message: GrowingObject,
     /// The elements of each list in the message, by their index.
-    lists: BTreeMap<&'static str, BTreeMap<u64, GrowingObject>>,
+    lists: BTreeMap<&'static str, StreamedList>,
     is_complete: bool,
     error: Option<String>,
+}
+
+/// A list of which elements have arrived.
+#[derive(Debug, Default)]
+struct StreamedList {
+    /// The elements by their places.
+    elements: BTreeMap<u64, GrowingObject>,
+    places: Places,
+}
+
+impl StreamedList {
+    /// Returns the element that an event is about. Some servers give each element the same index, so an event that
+    /// starts one starts another one if the index is in use.
+    fn element(&mut self, index: u64, is_start: bool) -> &mut GrowingObject {
+        let known = self.places.of_index(index);
+        let is_other = is_start && self.elements.get(&known).is_some_and(|known| !known.is_empty());
+        let place = if is_other { self.places.start_another(index, &self.elements) } else { known };
+        self.elements.entry(place).or_default()
+    }
 }
 
 /// The lists in a message, of which an event has one element.
@@ -39,7 +58,7 @@ impl Assembler for StreamedCohere {
         event.data.get("id").into_iter().for_each(|id| self.members.set_first("id", id));
         for (name, value) in delta.fields() {
             match (name, Object::from_value(value)) {
-                ("message", Some(message)) => self.push_message(event.index("index"), &message, unread),
+                ("message", Some(message)) => self.push_message(event, &message, unread),
                 ("error", _) if !is_null(value) => self.error = Some(error_text(value)),
                 (name, _) => self.members.set(name, value),
             }
@@ -49,11 +68,13 @@ impl Assembler for StreamedCohere {
 
     fn finish(self: Box<Self>) -> AssembledBody {
         let Self { mut members, mut message, mut lists, is_complete, error } = *self;
-        lists.values_mut().for_each(|elements| elements.retain(|_, element| is_complete || !is_start_of_text(element)));
-        lists.retain(|_, elements| !elements.is_empty());
+        for list in lists.values_mut() {
+            list.elements.retain(|_, element| is_complete || !is_start_of_text(element));
+        }
+        lists.retain(|_, list| !list.elements.is_empty());
         let is_empty = lists.is_empty() && message.iter().all(|(name, value)| name == "role" || value.is_empty_text());
-        for (name, elements) in lists {
-            message.insert(name, Growing::List(elements.into_values().map(Growing::Object).collect()));
+        for (name, list) in lists {
+            message.insert(name, Growing::List(list.elements.into_values().map(Growing::Object).collect()));
         }
         if is_complete || !is_empty {
             members.insert("message", Growing::Object(message));
@@ -63,14 +84,15 @@ impl Assembler for StreamedCohere {
 }
 
 impl StreamedCohere {
-    /// Adds a piece of the message. `index` is the place of an element in its list.
-    fn push_message(&mut self, index: u64, piece: &Object<'_>, unread: &mut UnreadEvents) {
+    /// Adds a piece of the message.
+    fn push_message(&mut self, event: &Event<'_>, piece: &Object<'_>, unread: &mut UnreadEvents) {
+        let (index, is_start) = (event.index("index"), event.kind().ends_with("-start"));
         for (name, value) in piece.fields().filter(|(_, value)| !is_null(value)) {
             let added = match LISTS.into_iter().find(|list| *list == name) {
                 // The first event has empty lists.
                 Some(_) if list(value).is_some_and(|elements| elements.is_empty()) => Ok(()),
                 Some(list) => {
-                    let element = self.lists.entry(list).or_default().entry(index).or_default();
+                    let element = self.lists.entry(list).or_default().element(index, is_start);
                     Object::from_value(value).map_or(Err(Mismatch), |piece| push_element(element, &piece))
                 }
                 None if name == "role" => {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::provider::assembler::{
-    AssembledBody, Assembler, Event, Growing, GrowingObject, Mismatch, UnreadEvents, error_text,
+    AssembledBody, Assembler, Event, Growing, GrowingObject, Mismatch, Places, UnreadEvents, error_text,
 };
 use crate::provider::object::{Object, is_null};
 
@@ -19,6 +19,7 @@ pub(super) struct StreamedConverse {
     /// The members of the message beside its content.
     message: GrowingObject,
     blocks: BTreeMap<u64, StreamedBlock>,
+    places: Places,
     is_complete: bool,
     error: Option<String>,
 }
@@ -58,8 +59,15 @@ impl Assembler for StreamedConverse {
             let others = || data.fields().filter(|(name, _)| *name != PADDING);
             match name {
                 "messageStart" => others().for_each(|(name, value)| self.message.set(name, value)),
-                "contentBlockStart" => self.push_block(&data, "start", unread),
-                "contentBlockDelta" => self.push_block(&data, "delta", unread),
+                "contentBlockStart" => {
+                    self.start_another(&data, |known| !known.is_empty());
+                    self.push_block(&data, "start", unread);
+                }
+                "contentBlockDelta" => {
+                    // Only blocks of tools have a start.
+                    self.start_another(&data, |known| known.is_stopped);
+                    self.push_block(&data, "delta", unread);
+                }
                 "contentBlockStop" => self.block(&data).is_stopped = true,
                 "messageStop" => others().for_each(|(name, value)| self.members.set(name, value)),
                 // The last event.
@@ -74,7 +82,7 @@ impl Assembler for StreamedConverse {
     }
 
     fn finish(self: Box<Self>) -> AssembledBody {
-        let Self { mut members, mut message, blocks, is_complete, error } = *self;
+        let Self { mut members, mut message, blocks, places: _, is_complete, error } = *self;
         let content: Vec<_> = blocks.into_values().map(|block| Growing::Object(block.finish())).collect();
         if is_complete || !content.is_empty() {
             message.insert("content", Growing::List(content));
@@ -87,7 +95,17 @@ impl Assembler for StreamedConverse {
 impl StreamedConverse {
     /// Returns the content block that an event is about.
     fn block(&mut self, data: &Object<'_>) -> &mut StreamedBlock {
-        self.blocks.entry(data.number("contentBlockIndex").unwrap_or(0)).or_default()
+        self.blocks.entry(self.places.of_index(index_of(data))).or_default()
+    }
+
+    /// Starts another block at the index of an event if `is_other` returns `true` for the block that has the index: some
+    /// servers give each block the same index.
+    fn start_another(&mut self, data: &Object<'_>, is_other: impl FnOnce(&StreamedBlock) -> bool) {
+        let index = index_of(data);
+        if self.blocks.get(&self.places.of_index(index)).is_some_and(is_other) {
+            let place = self.places.start_another(index, &self.blocks);
+            self.blocks.insert(place, StreamedBlock::default());
+        }
     }
 
     /// Adds the start of a content block, or a piece of it.
@@ -96,7 +114,20 @@ impl StreamedConverse {
     }
 }
 
+/// Returns the index of the content block that an event is about.
+fn index_of(data: &Object<'_>) -> u64 {
+    data.number("contentBlockIndex").unwrap_or(0)
+}
+
 impl StreamedBlock {
+    /// Returns `true` if nothing of the block has arrived.
+    fn is_empty(&self) -> bool {
+        let Self { members, text, tool_use, input, reasoning, redacted, citations, is_stopped } = self;
+        let has_text = text.is_some() || input.is_some() || redacted.is_some();
+        let has_members = !members.is_empty() || !tool_use.is_empty() || !reasoning.is_empty();
+        !has_text && !has_members && citations.is_empty() && !is_stopped
+    }
+
     fn push(&mut self, piece: &Object<'_>, unread: &mut UnreadEvents) {
         for (name, value) in piece.fields().filter(|(_, value)| !is_null(value)) {
             let added = match (name, Object::from_value(value)) {

@@ -28,6 +28,7 @@ pub(super) static MEMBERS: Members = Members {
                 ],
             ),
             (Reason::Repeated, &["model"]),
+            (Reason::Bookkeeping, &["sessionId", "session_id"]),
         ],
         ..EMPTY
     },

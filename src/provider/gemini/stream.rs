@@ -12,6 +12,7 @@ use crate::provider::assembler::{
     AssembledBody, Assembler, Event, Gathered, Growing, GrowingObject, UnreadEvents, error_text, with_index,
 };
 use crate::provider::object::{Object, is_null, list};
+use crate::provider::wrapper;
 use parts::StreamedParts;
 
 /// A response of which pieces have arrived.
@@ -56,13 +57,19 @@ const USAGE_FIELDS: [&str; 2] = ["usageMetadata", "usage_metadata"];
 
 /// Returns `true` if the event is a piece of a response of this API.
 pub(super) fn is_piece(event: &Event<'_>) -> bool {
-    const FIELDS: [&str; 5] = ["candidates", "usageMetadata", "usage_metadata", "promptFeedback", "prompt_feedback"];
-    !event.has_type() && event.data.first(&FIELDS).is_some()
+    !event.has_type() && (wrapper::is_response(&event.data) || wrapper::response(&event.data).is_some())
 }
 
 impl Assembler for StreamedGemini {
     fn push(&mut self, event: &Event<'_>, unread: &mut UnreadEvents) {
-        for (name, value) in event.data.fields().filter(|(_, value)| !is_null(value)) {
+        let wrapped = wrapper::response(&event.data);
+        if wrapped.is_some() {
+            let others =
+                event.data.fields().filter(|(name, value)| !wrapper::RESPONSE_WRAPPER.knows(name) && !is_null(value));
+            others.for_each(|(name, _)| unread.add(format_args!("events[].{name}")));
+        }
+        let piece = wrapped.as_ref().unwrap_or(&event.data);
+        for (name, value) in piece.fields().filter(|(_, value)| !is_null(value)) {
             match (name, list(value)) {
                 ("candidates", Some(candidates)) => self.push_candidates(&candidates, unread),
                 ("candidates", None) => unread.add(format_args!("events[].candidates")),

@@ -53,7 +53,7 @@ pub(super) static MEMBERS: Members = Members {
     },
 };
 
-static OPTIONS: Shape = Shape {
+pub(in crate::provider) static OPTIONS: Shape = Shape {
     name: "options",
     read: &["temperature", "top_p", "num_predict"],
     unread: &[(

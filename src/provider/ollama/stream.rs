@@ -29,6 +29,10 @@ impl Assembler for StreamedOllama {
                     self.members.set_first(name, value);
                     self.error.get_or_insert_with(|| error_text(value));
                 }
+                // The pieces of a completion.
+                ("response" | "thinking", _) => {
+                    unread.check(self.members.append(name, value), format_args!("events[].{name}"));
+                }
                 (name, _) => self.members.set(name, value),
             }
         }
@@ -38,7 +42,8 @@ impl Assembler for StreamedOllama {
     fn finish(self: Box<Self>) -> AssembledBody {
         let Self { mut members, message, is_complete, error } = *self;
         let is_empty = message.iter().all(|(name, value)| name == "role" || value.is_empty_text());
-        if is_complete || !is_empty {
+        let is_completion = members.get("response").is_some();
+        if (is_complete && !is_completion) || !is_empty {
             members.insert("message", Growing::Object(message));
         }
         AssembledBody { members, is_complete, error }

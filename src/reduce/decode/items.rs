@@ -75,6 +75,13 @@ pub(super) fn answer(message: Option<&RawValue>, sources: &[Source<'_>], cache: 
     sourced(message, sources, ItemFormat::SourcedMessage, cache)
 }
 
+/// Parses an answer that is a text, with the reasoning that stands beside it: the message of which the body has these
+/// members.
+pub(super) fn reasoned_answer(text: &RawValue, reasoning: &RawValue, cache: &ItemCache) -> Vec<ListedItem> {
+    let message = format!(r#"{{"thinking":{},"content":{}}}"#, reasoning.get(), text.get());
+    cache.parse_all([&*message], ItemFormat::Message { default_role: Some(Role::Assistant) })
+}
+
 /// Parses the items of a response. Sources that stand beside them belong to the last message, else to the last item.
 pub(super) fn answer_items(items: &[&RawValue], sources: &[Source<'_>], cache: &ItemCache) -> Vec<ListedItem> {
     let is_message =

@@ -85,7 +85,7 @@ fn instructions_pointer(
 ) -> Option<Cow<'static, str>> {
     let is_empty = instructions.is_none_or(|instructions| instructions.content.0.get() == "\"\"");
     let in_items = if is_empty { body.instructions_in_items() } else { None };
-    in_items.map(Cow::from).or_else(|| Some(instructions?.pointer.into()))
+    in_items.map(Cow::from).or_else(|| Some(instructions?.pointer.clone()))
 }
 
 /// Returns the items of a request without its instructions. Returns `None` if the body has no list of items.

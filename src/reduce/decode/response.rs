@@ -198,8 +198,13 @@ fn items(body: &provider::Response<'_>, cache: &ItemCache) -> Option<Vec<ListedI
     match body.output() {
         Output::Items(items) => Some(items::answer_items(items, &body.sources(), cache)),
         Output::Choices(choices) => {
-            let message = choices.first().and_then(|choice| choice.message);
-            Some(items::answer(message, &body.sources(), cache))
+            let first = choices.first();
+            let message = first.and_then(|choice| choice.message);
+            let reasoning = first.and_then(|choice| choice.reasoning);
+            Some(match message.zip(reasoning) {
+                Some((text, reasoning)) => items::reasoned_answer(text, reasoning, cache),
+                None => items::answer(message, &body.sources(), cache),
+            })
         }
         Output::Content(content) => Some(items::content(*content, Role::Assistant, cache)),
         Output::AttributeMessages(messages) => {

@@ -3,7 +3,7 @@
 use super::message::{self, ASSISTANT, Message};
 use super::request::{in_schema, json};
 use super::{items, parts};
-use crate::provider::{Choice, Entries, EntryFormat, Output, Response, Source};
+use crate::provider::{Choice, Entries, EntryFormat, Output, Part, Response, Source};
 
 /// Returns the output messages as JSON text in the conventions' schema.
 pub(super) fn messages(body: &Response<'_>) -> Option<String> {
@@ -52,5 +52,8 @@ fn with_finish_reasons<'a>(messages: Vec<Message<'a>>, body: &Response<'_>) -> V
 
 fn from_choice<'a>(choice: &Choice<'a>) -> Message<'a> {
     let message = choice.message.map(|message| Message::parse(message, ASSISTANT));
-    message.unwrap_or_else(|| Message::new(ASSISTANT, Vec::new())).with_finish_reason(choice.finish_reason)
+    let mut message = message.unwrap_or_else(|| Message::new(ASSISTANT, Vec::new()));
+    let reasoning = choice.reasoning.map(Part::reasoning_beside_text);
+    message.parts.splice(0..0, parts::from_parts(reasoning));
+    message.with_finish_reason(choice.finish_reason)
 }

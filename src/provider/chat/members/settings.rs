@@ -2,7 +2,7 @@
 //! stands with the first of them.
 
 /// Settings of OpenAI.
-pub(super) const OPENAI: &[&str] = &[
+pub(in crate::provider) const OPENAI: &[&str] = &[
     "audio",
     "frequency_penalty",
     "function_call",
@@ -32,7 +32,7 @@ pub(super) const OPENAI: &[&str] = &[
 ];
 
 /// Settings of gateways: OpenRouter, LiteLLM and Azure.
-pub(super) const GATEWAYS: &[&str] = &[
+pub(in crate::provider) const GATEWAYS: &[&str] = &[
     "cache_control",
     "data_sources",
     "debug",
@@ -51,7 +51,7 @@ pub(super) const GATEWAYS: &[&str] = &[
 
 /// Settings of hosted models: Cerebras, DashScope, DeepSeek, Fireworks, Gemini, Groq, MiniMax, Mistral, Moonshot,
 /// Perplexity, Together, xAI and Z.AI.
-pub(super) const HOSTED: &[&str] = &[
+pub(in crate::provider) const HOSTED: &[&str] = &[
     "asr_options",
     "citation_options",
     "clear_thinking",
@@ -117,7 +117,7 @@ pub(super) const HOSTED: &[&str] = &[
 ];
 
 /// Settings of local servers: llama.cpp, SGLang and vLLM.
-pub(super) const LOCAL: &[&str] = &[
+pub(in crate::provider) const LOCAL: &[&str] = &[
     "add_generation_prompt",
     "add_special_tokens",
     "allowed_token_ids",
