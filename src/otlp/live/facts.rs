@@ -164,6 +164,7 @@ impl LiveFacts {
         self.otel_span = self.otel_span.take().or(otel_span);
         // A response may be complete only after the tool calls that it requested.
         self.link_to_requester(export);
+        self.link_by_name(export);
         self.link_to_unrecorded_response(export);
         self.is_finished = true;
         self.digests.clear();
@@ -178,8 +179,25 @@ impl LiveFacts {
 
     /// Links a tool call to the inference call that requested it, if its response is complete.
     fn link_to_requester(&mut self, export: &LiveExport) {
+        self.link_to(export, ToolRequests::requester);
+    }
+
+    /// Links a tool call with an id that its client made up to the inference call that requested a tool of its name. A
+    /// response of the turn that was not recorded may have the id.
+    fn link_by_name(&mut self, export: &LiveExport) {
+        if self.unrecorded_response.is_none() {
+            self.link_to(export, ToolRequests::requester_by_name);
+        }
+    }
+
+    /// Links a tool call to the inference call that `requester` returns for its call id.
+    fn link_to(
+        &mut self,
+        export: &LiveExport,
+        requester: impl FnOnce(&mut ToolRequests, &CallId, &ToolCallId) -> Option<Requester>,
+    ) {
         let (Some(recording), Some((thread, call, tool))) = (&self.recording, self.requested_tool()) else { return };
-        let find = |requests: &mut ToolRequests| requests.requester(call?, &tool);
+        let find = |requests: &mut ToolRequests| requester(requests, call?, &tool);
         if let Some(Some(Requester(span))) = export.with_tool_requests(recording, thread, find) {
             self.links.extend(span.map(requested_by));
             self.may_be_requested = false;

@@ -14,6 +14,8 @@ use crate::reduce::tool_name::{NamesInThread, ToolName};
 pub(super) struct ToolRequests {
     calls: HashMap<CallId, CallsOfId>,
     names: NamesInThread,
+    /// `true` if a response has a call with an id: its provider gives calls ids.
+    has_ids: bool,
     /// The calls of responses that were cut off and that programs may still act on.
     cut_off: Vec<CutOffCall>,
 }
@@ -89,6 +91,7 @@ impl ToolRequests {
     /// Adds the calls of a response.
     pub(super) fn add_response(&mut self, response: &RequestingResponse, calls: &[CallWithId]) {
         let RequestingResponse { turn_id, is_complete, started, responded, span } = response;
+        self.has_ids |= calls.iter().any(|call| call.name.as_ref() != Some(&call.id));
         for CallWithId { id, name, namespace } in calls {
             let name = name.as_deref().and_then(|name| ToolName::of_call(namespace.as_deref(), name));
             name.iter().for_each(|name| self.names.add_call(name));
@@ -144,14 +147,16 @@ impl ToolRequests {
     /// Tools that started before choose first.
     pub(super) fn requester(&mut self, call: &CallId, tool: &ToolCallId) -> Option<Requester> {
         let Self { calls, names, .. } = self;
-        let of_id = calls.get_mut(call)?;
-        if of_id.requesters.is_empty() { self.requester_by_name(call, tool) } else { of_id.requester(tool, names) }
+        calls.get_mut(call)?.requester(tool, names)
     }
 
-    /// Returns the requester of a tool with an id that no response has: the client made the id up, if the calls with the
-    /// name of the tool have no ids.
-    fn requester_by_name(&mut self, call: &CallId, tool: &ToolCallId) -> Option<Requester> {
-        let Self { calls, names, .. } = self;
+    /// Returns the requester of a tool with an id that no response has: the client made the id up, if no call of the
+    /// thread has an id. Returns `None` for other tools.
+    pub(super) fn requester_by_name(&mut self, call: &CallId, tool: &ToolCallId) -> Option<Requester> {
+        let Self { calls, names, has_ids, .. } = self;
+        if *has_ids || !calls.get(call)?.requesters.is_empty() {
+            return None;
+        }
         let is_tool = |running: &RunningTool| running.tool.tool_call_id == *tool;
         let StartedTool { turn_id, names: of_tool, spelled_name, started, .. } =
             &calls.get(call)?.tools.iter().find(|running| is_tool(running))?.tool;
