@@ -350,6 +350,8 @@ fn expand(bundle: &Bundle, value: &mut Value) {
         if let Some(time) = members.get_mut("first_token_at_unix_ms") {
             *time = json!(time.is_i64());
         }
+        // A handle and a span end their operations in different ways, and only the fields of plain spans are attributes.
+        ["ended_by", "attributes"].iter().for_each(|member| drop(members.remove(*member)));
         members.values_mut().for_each(|member| expand(bundle, member));
     } else if let Some(elements) = value.as_array_mut() {
         elements.iter_mut().for_each(|element| expand(bundle, element));

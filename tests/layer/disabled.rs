@@ -4,8 +4,8 @@
 use std::fmt;
 
 use otel_trace::{
-    AgentThread, Body, BodyBuf, BodyError, ExecutionStatus, Model, Operation, PayloadKind, SpanExt, ThreadMeta,
-    ToolCallMeta, Usage,
+    AgentThread, Body, BodyBuf, BodyError, ExecutionStatus, Model, Operation, OperationIds, PayloadKind, SpanExt,
+    ThreadMeta, ToolCallMeta, Usage,
 };
 use tracing::info_span;
 
@@ -47,7 +47,7 @@ fn exercise(is_disabled: bool) {
     let thread = AgentThread::start(ThreadMeta::new().id("t"));
     let turn = thread.turn(None);
     let inference = turn.inference(Model { name: "m", provider: "p" });
-    let tool = turn.tool_call(ToolCallMeta::new("n"));
+    let tool = turn.tool_call(ToolCallMeta::new("n").invocation_body(&Untouchable));
     let spawned = tool.spawn_thread(ThreadMeta::new());
     let plain = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = "[]").otel_trace();
     let recording = [
@@ -75,6 +75,8 @@ fn exercise(is_disabled: bool) {
         plain.record_payload(kind, Untouchable);
     }
     assert_eq!(thread.bundle(), None);
+    let ids = [thread.ids(), turn.ids(), inference.ids(), tool.ids(), plain.ids()];
+    assert!(ids.iter().all(|ids| *ids == OperationIds::default()));
     if is_disabled {
         inference.fail(Untouchable);
         tool.cancel(Untouchable);
