@@ -18,6 +18,7 @@ pub(super) mod record_layer;
 mod session_fields;
 mod setting_fields;
 mod span_end;
+mod span_lifecycle;
 pub(super) mod span_state;
 mod tool_fields;
 pub(super) mod tool_name;

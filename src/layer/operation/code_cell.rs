@@ -229,7 +229,7 @@ impl CodeCellOperation {
 
     /// Ends the cell. The end of its span does not end a script that has yielded and still runs: the program may wait
     /// for it in a later turn.
-    pub(in crate::layer) fn end(self: &Arc<Self>, end: &End) {
+    pub(in crate::layer) fn end(self: &Arc<Self>, end: &End, at: Timestamp) {
         if !self.lifecycle.is_open() {
             self.lifecycle.end(self.session(), || {});
             return;
@@ -246,7 +246,7 @@ impl CodeCellOperation {
             End::Closed if failed || self.lifecycle.unwound(end).is_some() => CellStatus::Failed,
             End::Closed => CellStatus::Terminated,
         };
-        self.write_end(status, None, Timestamp::now());
+        self.write_end(status, None, at);
     }
 }
 
@@ -255,13 +255,13 @@ impl CellInside for CodeCellOperation {
         Arc::as_ptr(&self.turn).addr()
     }
 
-    fn end_with_turn(self: Arc<Self>, end: &End) {
-        self.end(end);
+    fn end_with_turn(self: Arc<Self>, end: &End, at: Timestamp) {
+        self.end(end, at);
     }
 }
 
 impl OpenOperation for CodeCellOperation {
     fn end_at_shutdown(self: Arc<Self>) {
-        self.end(&End::Shutdown);
+        self.end(&End::Shutdown, Timestamp::now());
     }
 }

@@ -1,10 +1,11 @@
 //! Compaction: requests to a model to shorten a thread's history, and the installation of the shorter history.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::end::{End, SHUT_DOWN, UNANSWERED};
 use super::inference::InferenceFacts;
 use super::lifecycle::Lifecycle;
+use super::settled::{SettledSlot, SettledSpan};
 use super::thread_recording::{JsonPayload, ThreadRecording};
 use super::turn::TurnOperation;
 use crate::bundle::{Body, Json, Lost, ReadyBody};
@@ -77,6 +78,7 @@ pub(in crate::layer) struct CompactionOperation {
     id: OnceLock<CompactionRequestId>,
     lifecycle: Lifecycle,
     progress: Mutex<CompactionProgress>,
+    settled: SettledSlot,
 }
 
 /// Parts of a compaction request that have been recorded so far.
@@ -103,6 +105,7 @@ impl CompactionOperation {
             id,
             lifecycle: Lifecycle::new(),
             progress: Mutex::default(),
+            settled: SettledSlot::default(),
         })
     }
 
@@ -140,6 +143,8 @@ impl CompactionOperation {
             }
             return;
         }
+        // An answer that came before the next question is complete.
+        self.turn.thread().inside().settled.release_all();
         let mut is_first = false;
         self.lifecycle.start(self.session(), self, || {
             is_first = true;
@@ -271,8 +276,14 @@ impl CompactionOperation {
         }
     }
 
+    /// Records that the call has settled, and may end before its span closes.
+    pub(in crate::layer) fn settle(&self, span: &Weak<dyn SettledSpan>) {
+        self.settled.set(Weak::clone(span));
+        self.turn.add_settled(span);
+    }
+
     /// Ends the operation. If its request was never recorded, the operation is started first, except at shutdown.
-    pub(in crate::layer) fn end(self: &Arc<Self>, end: &End) {
+    pub(in crate::layer) fn end(self: &Arc<Self>, end: &End, at: Timestamp) {
         if !matches!(end, End::Shutdown) {
             self.start_without_request();
         }
@@ -280,7 +291,6 @@ impl CompactionOperation {
             self.lifecycle.end(self.session(), || {});
             return;
         }
-        let at = Timestamp::now();
         let Some((recording, scope)) = self.turn.ensure_started(at) else { return };
         // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
         let stored = self.missing_response(end).and_then(|body| recording.store_ready(&self.live, body).ok());
@@ -337,6 +347,7 @@ impl CompactionOperation {
 
 impl OpenOperation for CompactionOperation {
     fn end_at_shutdown(self: Arc<Self>) {
-        self.end(&End::Shutdown);
+        self.settled.release();
+        self.end(&End::Shutdown, Timestamp::now());
     }
 }

@@ -1,12 +1,13 @@
 //! An inference call: one request to a model, with its response.
 
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use super::end::End;
 use super::inference_progress::{InferenceOutcome, InferenceProgress};
 use super::lifecycle::Lifecycle;
+use super::settled::{SettledSlot, SettledSpan};
 use super::thread_recording::ThreadRecording;
 use super::turn::TurnOperation;
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
@@ -41,6 +42,7 @@ pub(in crate::layer) struct InferenceOperation {
     id: OnceLock<InferenceId>,
     lifecycle: Lifecycle,
     progress: Mutex<InferenceProgress>,
+    settled: SettledSlot,
 }
 
 /// The body `{}`, which stands for a request or response that was not recorded.
@@ -64,9 +66,16 @@ impl InferenceOperation {
         facts: InferenceFacts,
         live: Live,
     ) -> Arc<Self> {
-        let (facts, progress) = (Mutex::new(facts), Mutex::default());
-        let operation =
-            Arc::new(Self { turn, live, opened_at, facts, id: OnceLock::new(), lifecycle: Lifecycle::new(), progress });
+        let operation = Arc::new(Self {
+            turn,
+            live,
+            opened_at,
+            facts: Mutex::new(facts),
+            id: OnceLock::new(),
+            lifecycle: Lifecycle::new(),
+            progress: Mutex::default(),
+            settled: SettledSlot::default(),
+        });
         operation.session().add_unwritten(&operation);
         operation
     }
@@ -87,6 +96,11 @@ impl InferenceOperation {
     /// Returns `true` if the call has neither started nor ended: its request is still to come.
     pub(in crate::layer) fn is_pending(&self) -> bool {
         self.lifecycle.is_pending()
+    }
+
+    /// Returns `true` if the call has started and not ended.
+    pub(in crate::layer) fn is_open(&self) -> bool {
+        self.lifecycle.is_open()
     }
 
     /// Records the request, which starts the call. Bytes that are not one JSON value do not start it: they become the
@@ -132,6 +146,8 @@ impl InferenceOperation {
     /// Starts the call. Returns the request if the call has meanwhile started or ended without it.
     fn start(self: &Arc<Self>, request_payload: PayloadRef, at: Timestamp) -> Option<PayloadRef> {
         let (recording, scope) = self.turn.ensure_started(at)?;
+        // An answer that came before the next question is complete.
+        self.turn.thread().inside().settled.release_all();
         let InferenceFacts { model, provider_name, settings: _ } = lock(&self.facts).clone();
         let started = InferenceStarted {
             inference_call_id: self.id(recording).clone(),
@@ -249,11 +265,16 @@ impl InferenceOperation {
         self.turn.record_separate_payload(PayloadKind::InferenceResponse, body, &metadata);
     }
 
-    /// Records a response made from the fields of the span, unless a response body has been recorded.
+    /// Records a response made from the fields of the span, unless the program has recorded a response body. Replaces an
+    /// earlier response from fields, which had fewer of them.
     pub(in crate::layer) fn record_response_from_fields(self: &Arc<Self>, body: &dyn Body) {
-        let is_known = lock(&self.progress).response.is_some();
+        let is_known = {
+            let progress = lock(&self.progress);
+            progress.response.is_some() && !progress.is_response_from_fields
+        };
         if !is_known {
             self.record_response(body);
+            lock(&self.progress).is_response_from_fields = true;
         }
     }
 
@@ -354,9 +375,14 @@ impl InferenceOperation {
         }
     }
 
+    /// Records that the call has settled, and may end before its span closes.
+    pub(in crate::layer) fn settle(&self, span: &Weak<dyn SettledSpan>) {
+        self.settled.set(Weak::clone(span));
+        self.turn.add_settled(span);
+    }
+
     /// Ends the call. If its request was never recorded, the call is started first, except at shutdown.
-    pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
-        let at = Timestamp::now();
+    pub(in crate::layer) fn end(self: &Arc<Self>, end: End, at: Timestamp) {
         if !matches!(end, End::Shutdown) {
             self.start_without_request(self.opened_at);
         }
@@ -418,7 +444,8 @@ impl InferenceOperation {
 
 impl OpenOperation for InferenceOperation {
     fn end_at_shutdown(self: Arc<Self>) {
-        self.end(End::Shutdown);
+        self.settled.release();
+        self.end(End::Shutdown, Timestamp::now());
     }
 }
 

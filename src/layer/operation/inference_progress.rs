@@ -14,6 +14,8 @@ pub(super) struct InferenceProgress {
     /// Exact bytes of the request, if they are not one JSON value.
     pub(super) wire_request: Option<PayloadRef>,
     pub(super) response: Option<PayloadRef>,
+    /// `true` if `response` was made from the fields of the span.
+    pub(super) is_response_from_fields: bool,
     /// Exact bytes of the response, if they are not one JSON value.
     pub(super) wire_response: Option<PayloadRef>,
     /// A response of the provider that is incomplete or reports an error.
@@ -31,11 +33,15 @@ pub(super) struct InferenceProgress {
 }
 
 impl InferenceProgress {
-    /// Records a response, stored or lost. Returns the response that it replaces.
+    /// Records a response, stored or lost. Returns the response that it replaces, unless that was made from the fields of
+    /// the span.
     pub(super) fn set_response(&mut self, stored: Result<Stored, Lost>) -> Option<PayloadRef> {
         self.has_response = true;
         match stored {
-            Ok(Stored { reference, is_json: true }) => self.response.replace(reference),
+            Ok(Stored { reference, is_json: true }) => {
+                let was_from_fields = std::mem::take(&mut self.is_response_from_fields);
+                self.response.replace(reference).filter(|_| !was_from_fields)
+            }
             Ok(Stored { reference, is_json: false }) => self.wire_response.replace(reference),
             Err(_counted) => None,
         }

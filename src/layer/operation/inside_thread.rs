@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::end::End;
 use super::last_inside::LastInside;
-use crate::event::TurnId;
+use super::settled::SettledSpans;
+use crate::event::{Timestamp, TurnId};
 use crate::layer::session::reentrancy::lock;
 
 /// A turn, as far as its thread knows it.
@@ -16,7 +17,7 @@ pub(super) trait TurnInside: Any + Debug + Send + Sync {
     fn is_implicit(&self) -> bool;
 
     /// Ends the turn because its thread ends.
-    fn end_with_thread(self: Arc<Self>, end: End);
+    fn end_with_thread(self: Arc<Self>, end: End, at: Timestamp);
 }
 
 /// A code cell, as far as its thread knows it.
@@ -25,7 +26,7 @@ pub(super) trait CellInside: Debug + Send + Sync {
     fn turn_address(&self) -> usize;
 
     /// Ends the cell because its turn or thread ends.
-    fn end_with_turn(self: Arc<Self>, end: &End);
+    fn end_with_turn(self: Arc<Self>, end: &End, at: Timestamp);
 }
 
 /// The open turns and the running code cells of a thread, and how its last turn ended.
@@ -37,6 +38,8 @@ pub(super) struct InsideThread {
     cells: Mutex<Vec<Weak<dyn CellInside>>>,
     /// The last turn.
     pub(super) last_turn: LastInside,
+    /// Spans of operations that have settled.
+    pub(super) settled: SettledSpans,
 }
 
 impl InsideThread {
@@ -62,9 +65,9 @@ impl InsideThread {
     }
 
     /// Ends the open turns that no span of the program opened.
-    pub(super) fn end_implicit_turns(&self, end: &End) {
+    pub(super) fn end_implicit_turns(&self, end: &End, at: Timestamp) {
         let turns: Vec<_> = lock(&self.turns).values().filter_map(Weak::upgrade).collect();
-        turns.into_iter().filter(|turn| turn.is_implicit()).for_each(|turn| turn.end_with_thread(end.clone()));
+        turns.into_iter().filter(|turn| turn.is_implicit()).for_each(|turn| turn.end_with_thread(end.clone(), at));
     }
 
     /// Adds a code cell that has started.
@@ -77,15 +80,15 @@ impl InsideThread {
     }
 
     /// Ends the code cells that still run.
-    pub(super) fn end_cells(&self, end: &End) {
-        self.running_cells().into_iter().for_each(|cell| cell.end_with_turn(end));
+    pub(super) fn end_cells(&self, end: &End, at: Timestamp) {
+        self.running_cells().into_iter().for_each(|cell| cell.end_with_turn(end, at));
     }
 
     /// Ends the code cells that still run in `turn`.
-    pub(super) fn end_cells_of<T>(&self, turn: &T, end: &End) {
+    pub(super) fn end_cells_of<T>(&self, turn: &T, end: &End, at: Timestamp) {
         let address = std::ptr::from_ref(turn).addr();
         let cells = self.running_cells().into_iter().filter(|cell| cell.turn_address() == address);
-        cells.for_each(|cell| cell.end_with_turn(end));
+        cells.for_each(|cell| cell.end_with_turn(end, at));
     }
 
     fn running_cells(&self) -> Vec<Arc<dyn CellInside>> {

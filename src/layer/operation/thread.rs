@@ -301,9 +301,10 @@ impl ThreadOperation {
     }
 
     /// Ends the thread, after its running code cells and its implicit turns.
-    pub(in crate::layer) fn end(&self, end: End) {
-        self.inside.end_cells(&End::Cancelled(THREAD_ENDED.to_owned()));
-        self.inside.end_implicit_turns(&end);
+    pub(in crate::layer) fn end(&self, end: End, at: Timestamp) {
+        self.inside.settled.release_all();
+        self.inside.end_cells(&End::Cancelled(THREAD_ENDED.to_owned()), at);
+        self.inside.end_implicit_turns(&end, at);
         let error = lock(&self.error).clone().or_else(|| self.lifecycle.unwound(&end).map(str::to_owned));
         let is_shutdown = matches!(end, End::Shutdown);
         let (status, error) = match (end, error) {
@@ -316,12 +317,12 @@ impl ThreadOperation {
         };
         // The thread may be prepared, with its metadata still on the way to the disk.
         self.lifecycle.start_prepared(&self.session, || {
-            self.write_start(None, Timestamp::now());
+            self.write_start(None, at);
             Ok(())
         });
         self.lifecycle.end(&self.session, || {
             if let Some(recording) = self.started() {
-                self.write_end(recording, status, error, is_shutdown);
+                self.write_end(recording, status, error, is_shutdown, at);
             }
         });
     }
@@ -354,8 +355,14 @@ impl ThreadOperation {
         }
     }
 
-    fn write_end(&self, recording: &ThreadRecording, status: RolloutStatus, error: Option<String>, is_shutdown: bool) {
-        let at = Timestamp::now();
+    fn write_end(
+        &self,
+        recording: &ThreadRecording,
+        status: RolloutStatus,
+        error: Option<String>,
+        is_shutdown: bool,
+        at: Timestamp,
+    ) {
         let writer = &recording.bundle.writer;
         let no_context = EventContext::default();
         recording.write_event(
@@ -384,6 +391,6 @@ const THREAD_ENDED: &str = "its thread ended";
 
 impl OpenOperation for ThreadOperation {
     fn end_at_shutdown(self: Arc<Self>) {
-        self.end(End::Shutdown);
+        self.end(End::Shutdown, Timestamp::now());
     }
 }

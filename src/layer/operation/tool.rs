@@ -1,10 +1,11 @@
 //! A tool call: invoked by a model or a code cell, run, and answered with a result.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::code_cell::CodeCellOperation;
 use super::end::{End, SHUT_DOWN, WITHOUT_RESULT};
 use super::lifecycle::Lifecycle;
+use super::settled::{SettledSlot, SettledSpan};
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, ThreadRecording};
 use super::tool_agents::ToolAgents;
 use super::tool_invocation::{FUNCTION_OUTPUT, InvocationBody, ToolInvocation};
@@ -48,6 +49,7 @@ pub(in crate::layer) struct ToolCallOperation {
     lifecycle: Lifecycle,
     progress: Mutex<ToolCallProgress>,
     agents: ToolAgents,
+    settled: SettledSlot,
 }
 
 /// Parts of a tool call that have been recorded so far.
@@ -57,24 +59,28 @@ struct ToolCallProgress {
     /// The invocation that the start event references.
     started_invocation: Option<PayloadRef>,
     result: Option<PayloadRef>,
+    /// `true` if `result` was made from the fields of the span.
+    is_result_from_fields: bool,
     error: Option<String>,
     /// `true` if there was a result, whether it was stored or lost.
     has_result: bool,
 }
 
 impl ToolCallProgress {
-    /// Records a result, stored or lost. Returns the result that it replaces.
+    /// Records a result, stored or lost. Returns the result that it replaces, unless that was made from the fields of the
+    /// span.
     fn set_result(&mut self, result: Option<PayloadRef>) -> Option<PayloadRef> {
         self.has_result = true;
-        self.result.replace(result?)
+        let was_from_fields = std::mem::take(&mut self.is_result_from_fields);
+        self.result.replace(result?).filter(|_| !was_from_fields)
     }
 }
 
 impl ToolCallOperation {
     pub(in crate::layer) fn new(turn: Arc<TurnOperation>, facts: ToolCallFacts, live: Live) -> Arc<Self> {
-        let (id, lifecycle, progress, agents) =
-            (OnceLock::new(), Lifecycle::new(), Mutex::default(), ToolAgents::default());
-        Arc::new(Self { turn, live, facts, id, lifecycle, progress, agents })
+        let (id, lifecycle, progress) = (OnceLock::new(), Lifecycle::new(), Mutex::default());
+        let (agents, settled) = (ToolAgents::default(), SettledSlot::default());
+        Arc::new(Self { turn, live, facts, id, lifecycle, progress, agents, settled })
     }
 
     /// Returns the tool call's id in the log. Returns `None` before the call has started.
@@ -99,11 +105,11 @@ impl ToolCallOperation {
     }
 
     /// Ends the agents of the tool call.
-    fn end_agents(&self, end: &End) {
+    fn end_agents(&self, end: &End, at: Timestamp) {
         let error = lock(&self.progress).error.clone();
         match (end, error) {
-            (End::Closed, Some(error)) => self.agents.end(&End::Failed(error)),
-            (end, _) => self.agents.end(end),
+            (End::Closed, Some(error)) => self.agents.end(&End::Failed(error), at),
+            (end, _) => self.agents.end(end, at),
         }
     }
 
@@ -361,11 +367,16 @@ impl ToolCallOperation {
         }
     }
 
-    /// Records a result from the fields of the span, unless a result body has been recorded.
+    /// Records a result from the fields of the span, unless the program has recorded a result body. Replaces an earlier
+    /// result from fields.
     pub(in crate::layer) fn record_output_from_fields(self: &Arc<Self>, text: &str) {
-        let is_known = lock(&self.progress).result.is_some();
+        let is_known = {
+            let progress = lock(&self.progress);
+            progress.result.is_some() && !progress.is_result_from_fields
+        };
         if !is_known {
             self.record_output(text);
+            lock(&self.progress).is_result_from_fields = true;
         }
     }
 
@@ -382,15 +393,20 @@ impl ToolCallOperation {
         }
     }
 
+    /// Records that the call has settled, and may end before its span closes.
+    pub(in crate::layer) fn settle(&self, span: &Weak<dyn SettledSpan>) {
+        self.settled.set(Weak::clone(span));
+        self.turn.add_settled(span);
+    }
+
     /// Ends the call, after its agents.
-    pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
-        self.end_agents(&end);
+    pub(in crate::layer) fn end(self: &Arc<Self>, end: End, at: Timestamp) {
+        self.end_agents(&end, at);
         if !self.lifecycle.is_open() {
             // Has ended, or has never started and must not start any more.
             self.lifecycle.end(self.session(), || {});
             return;
         }
-        let at = Timestamp::now();
         let Some((recording, scope)) = self.turn.ensure_started(at) else { return };
         // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
         let stored = self.error_result(&end).and_then(|body| recording.store_ready(&self.live, body).ok());
@@ -420,7 +436,8 @@ impl ToolCallOperation {
 
 impl OpenOperation for ToolCallOperation {
     fn end_at_shutdown(self: Arc<Self>) {
-        self.end(End::Shutdown);
+        self.settled.release();
+        self.end(End::Shutdown, Timestamp::now());
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::end::End;
 use super::turn::TurnOperation;
+use crate::event::Timestamp;
 use crate::layer::session::reentrancy::lock;
 
 /// Agents that a tool call runs, each with its name and its only turn. The active agent, which made the latest
@@ -37,11 +38,11 @@ impl ToolAgents {
     }
 
     /// Ends the turns and threads of all agents.
-    pub(super) fn end(&self, end: &End) {
+    pub(super) fn end(&self, end: &End, at: Timestamp) {
         let agents = std::mem::take(&mut *lock(&self.0));
         for ToolAgent { turn, .. } in agents {
-            turn.end(end.clone());
-            turn.thread().end(end.clone());
+            turn.end(end.clone(), at);
+            turn.thread().end(end.clone(), at);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! A turn: from a user's message to the agent's answer.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::end::{CALL_OPEN, End, SHUT_DOWN};
 use super::inside_thread::TurnInside;
 use super::last_inside::{LastInside, Outcome};
 use super::lifecycle::Lifecycle;
+use super::settled::SettledSpan;
 use super::thread::ThreadOperation;
 use super::thread_recording::ThreadRecording;
 use crate::bundle::Body;
@@ -214,8 +215,19 @@ impl TurnOperation {
         }
     }
 
+    /// Adds the span of an operation of this turn that has settled.
+    pub(super) fn add_settled(self: &Arc<Self>, span: &Weak<dyn SettledSpan>) {
+        self.thread.inside().settled.add(Arc::as_ptr(self).addr(), span);
+    }
+
+    /// Removes the span of an operation of this turn that has ended.
+    pub(in crate::layer) fn remove_settled(&self, span: &Weak<dyn SettledSpan>) {
+        self.thread.inside().settled.remove(span);
+    }
+
     /// Ends the turn.
-    pub(in crate::layer) fn end(self: &Arc<Self>, end: End) {
+    pub(in crate::layer) fn end(self: &Arc<Self>, end: End, at: Timestamp) {
+        self.thread.inside().settled.release_turn(Arc::as_ptr(self).addr());
         let error = lock(&self.error).clone().or_else(|| self.lifecycle.unwound(&end).map(str::to_owned));
         let (status, error) = match (end, error) {
             (End::Closed, None) => self.outcome_of_last_call(),
@@ -227,14 +239,13 @@ impl TurnOperation {
         // A turn that did not complete ends the code cells that run in it. If it completed, a later turn may wait for
         // them.
         match status {
-            ExecutionStatus::Failed => self.thread.inside().end_cells_of(&**self, &End::Failed(String::new())),
+            ExecutionStatus::Failed => self.thread.inside().end_cells_of(&**self, &End::Failed(String::new()), at),
             ExecutionStatus::Cancelled | ExecutionStatus::Aborted => {
-                self.thread.inside().end_cells_of(&**self, &End::Cancelled(String::new()));
+                self.thread.inside().end_cells_of(&**self, &End::Cancelled(String::new()), at);
             }
             ExecutionStatus::Completed | ExecutionStatus::Running => {}
         }
         self.lifecycle.end(self.session(), || {
-            let at = Timestamp::now();
             let Some((recording, scope)) = self.started() else { return };
             self.thread.inside().last_turn.end(&**self, outcome(status, error.as_deref()));
             let ended = TurnEnded { turn_id: scope.turn_id.clone(), status, error };
@@ -265,15 +276,15 @@ impl TurnInside for TurnOperation {
         self.is_implicit
     }
 
-    fn end_with_thread(self: Arc<Self>, end: End) {
-        self.end(end);
+    fn end_with_thread(self: Arc<Self>, end: End, at: Timestamp) {
+        self.end(end, at);
     }
 }
 
 impl OpenOperation for TurnOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         self.thread.set_interrupted();
-        self.end(End::Shutdown);
+        self.end(End::Shutdown, Timestamp::now());
     }
 }
 

@@ -81,6 +81,9 @@ pub(crate) trait LiveSpan: Debug + Send + Sync {
     /// Called when the `tracing` span closes, after its last event.
     fn close(&self);
 
+    /// Called if the operation ended at `at` and its `tracing` span stays open. What closes later adds nothing.
+    fn end_at(&self, at: Timestamp);
+
     /// Called before [`close`](Self::close) if the `tracing` span no longer exists: the span cannot be read or changed
     /// any more.
     fn abandon(&self);

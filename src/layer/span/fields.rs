@@ -116,6 +116,8 @@ pub(super) struct Fields {
     pub(super) output_messages: Option<String>,
     pub(super) arguments: Option<String>,
     pub(super) result: Option<String>,
+    /// Number of times that a field of the answer, or the result, was recorded.
+    pub(super) answers: u32,
 }
 
 /// The value of `otel.status_code`.
@@ -249,6 +251,37 @@ impl Fields {
             || self.returned.is_some()
     }
 
+    /// Returns `true` if any field is set that the body of an answer or a result is made from.
+    fn has_answer(&self) -> bool {
+        let UsageFields { input, cached, cache_write, output, reasoning } = &self.usage;
+        self.output_messages.is_some()
+            || self.response_id.is_some()
+            || self.response_model.is_some()
+            || self.finish_reasons.is_some()
+            || [input, cached, cache_write, output, reasoning].into_iter().any(Option::is_some)
+            || self.result.is_some()
+            || self.returned.is_some()
+    }
+
+    /// Returns `true` if these fields show that an operation of this kind is over: its answer, why the model stopped, how
+    /// many tokens it wrote, its result, or an error. An id or the model alone may come at the beginning of a stream.
+    pub(super) fn has_outcome_of(&self, kind: OperationKind) -> bool {
+        let has_error = || self.error_type.is_some() || self.returned_error.is_some() || self.has_error_status();
+        match kind {
+            OperationKind::Inference | OperationKind::Compaction => {
+                self.output_messages.is_some()
+                    || self.finish_reasons.is_some()
+                    || self.usage.output.is_some()
+                    || has_error()
+            }
+            OperationKind::Tool => {
+                self.result.is_some() || self.returned.is_some() || self.status == Some(OtelStatus::Ok) || has_error()
+            }
+            // These go on after whatever happens inside them.
+            OperationKind::Thread | OperationKind::Turn | OperationKind::CodeCell | OperationKind::Agent => false,
+        }
+    }
+
     /// Replaces the values of all fields that are set in `newer`.
     pub(super) fn merge(&mut self, newer: Self) {
         fn take<T>(old: &mut Option<T>, new: Option<T>) {
@@ -256,6 +289,7 @@ impl Fields {
                 *old = new;
             }
         }
+        self.answers = self.answers.saturating_add(u32::from(newer.has_answer()));
         let Self {
             declared_kind,
             operation_kind,
@@ -291,6 +325,7 @@ impl Fields {
             output_messages,
             arguments,
             result,
+            answers: _,
         } = newer;
         take(&mut self.declared_kind, declared_kind);
         take(&mut self.operation_kind, operation_kind);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::event::Timestamp;
 use crate::layer::operation::{End, ThreadFacts, ThreadOperation, TurnOperation};
 use crate::layer::session::Session;
 use crate::layer::session::reentrancy::lock;
@@ -38,11 +39,12 @@ impl ImplicitOperations {
     pub(super) fn end(&self) {
         // Not in the head of the loop, where the lock would be held until the loop ends.
         let turns = std::mem::take(&mut *lock(&self.turns));
+        let at = Timestamp::now();
         for turn in turns.into_values() {
-            turn.end(End::Closed);
+            turn.end(End::Closed, at);
         }
         if let Some(thread) = self.thread.get() {
-            thread.end(End::Closed);
+            thread.end(End::Closed, at);
         }
     }
 }

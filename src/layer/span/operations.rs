@@ -1,11 +1,12 @@
 //! The operations that one span opened, and the operations that enclose a span.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::bundle::Body;
-use crate::event::{EventKind, PayloadKind};
+use crate::event::{EventKind, PayloadKind, Timestamp};
 use crate::layer::operation::{
-    CodeCellOperation, CompactionOperation, End, InferenceOperation, ThreadOperation, ToolCallOperation, TurnOperation,
+    CodeCellOperation, CompactionOperation, End, InferenceOperation, SettledSpan, ThreadOperation, ToolCallOperation,
+    TurnOperation,
 };
 
 /// The operations that one span opened.
@@ -38,7 +39,8 @@ pub(in crate::layer) struct Enclosing {
 }
 
 impl ChildOperation {
-    fn turn(&self) -> &Arc<TurnOperation> {
+    /// Returns the turn of the operation.
+    pub(super) fn turn(&self) -> &Arc<TurnOperation> {
         match self {
             Self::Inference(inference) => inference.turn(),
             Self::Tool(tool) => tool.turn(),
@@ -47,12 +49,33 @@ impl ChildOperation {
         }
     }
 
-    fn end(&self, end: &End) {
+    fn end(&self, end: &End, at: Timestamp) {
         match self {
-            Self::Inference(inference) => inference.end(end.clone()),
-            Self::Tool(tool) => tool.end(end.clone()),
-            Self::Cell(cell) => cell.end(end),
-            Self::Compaction(compaction) => compaction.end(end),
+            Self::Inference(inference) => inference.end(end.clone(), at),
+            Self::Tool(tool) => tool.end(end.clone(), at),
+            Self::Cell(cell) => cell.end(end, at),
+            Self::Compaction(compaction) => compaction.end(end, at),
+        }
+    }
+
+    /// Makes it known that the operation has settled, and may end before its span closes.
+    pub(super) fn settle(&self, span: &Weak<dyn SettledSpan>) {
+        match self {
+            Self::Inference(inference) => inference.settle(span),
+            Self::Tool(tool) => tool.settle(span),
+            Self::Compaction(compaction) => compaction.settle(span),
+            // A script may go on after whatever it returned.
+            Self::Cell(_) => {}
+        }
+    }
+
+    /// Returns `true` if a body of this kind is the answer or the result of the operation.
+    pub(super) fn is_answered_by(&self, kind: PayloadKind) -> bool {
+        match self {
+            Self::Inference(_) => kind == PayloadKind::InferenceResponse,
+            Self::Tool(_) => kind == PayloadKind::ToolResult,
+            Self::Compaction(_) => kind == PayloadKind::CompactionResponse,
+            Self::Cell(_) => false,
         }
     }
 
@@ -130,16 +153,16 @@ impl Operations {
     }
 
     /// Ends all operations of the span, the innermost first.
-    pub(in crate::layer) fn end(&self, end: &End) {
+    pub(in crate::layer) fn end(&self, end: &End, at: Timestamp) {
         let Self { thread, turn, child } = self;
         if let Some(child) = child {
-            child.end(end);
+            child.end(end, at);
         }
         if let Some(turn) = turn {
-            turn.end(end.clone());
+            turn.end(end.clone(), at);
         }
         if let Some(thread) = thread {
-            thread.end(end.clone());
+            thread.end(end.clone(), at);
         }
     }
 

@@ -236,6 +236,12 @@ where
         }
     }
 
+    fn on_exit(&self, id: &Id, ctx: Context<'_, S>) {
+        if let Some(state) = self.state_of(id, &ctx) {
+            state.exit();
+        }
+    }
+
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
         if is_instant(event.metadata()) {
             if !is_recording_suppressed() {

@@ -8,9 +8,27 @@ use super::json_text::JsonText;
 use crate::bundle::Json;
 use crate::layer::operation::{InferenceOperation, ToolCallOperation};
 
-/// Passes the response, token usage and error in the fields of its span to an inference call. `wire_reply` is the
-/// response that a framework logged; it is used if the span has no output messages.
-pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &Fields, wire_reply: Option<&str>) {
+/// Records the response in the fields of its span for an inference call. `wire_reply` is the response that a framework
+/// logged; it is used if the span has no output messages.
+pub(super) fn store_response(inference: &Arc<InferenceOperation>, fields: &Fields, wire_reply: Option<&str>) {
+    match (wire_reply, ResponseBody::from_fields(fields)) {
+        (Some(reply), _) if fields.output_messages.is_none() => {
+            inference.record_response_from_fields(&JsonText::parse(reply));
+        }
+        (_, Some(body)) => inference.record_response_from_fields(&Json(&body)),
+        (_, None) => {}
+    }
+}
+
+/// Records the result in the fields of its span for a tool call.
+pub(super) fn store_result(tool: &Arc<ToolCallOperation>, fields: &Fields) {
+    if let Some(result) = fields.result.as_ref().or(fields.returned.as_ref()) {
+        tool.record_output_from_fields(result);
+    }
+}
+
+/// Passes ids, token usage and error in the fields of its span to an inference call, whose response is recorded.
+pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &Fields) {
     if let Some(id) = &fields.response_id {
         inference.record_response_id(id);
     }
@@ -25,13 +43,6 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
         inference.record_usage(usage);
     }
     inference.set_error(fields.error());
-    match (wire_reply, ResponseBody::from_fields(fields)) {
-        (Some(reply), _) if fields.output_messages.is_none() => {
-            inference.record_response_from_fields(&JsonText::parse(reply));
-        }
-        (_, Some(body)) => inference.record_response_from_fields(&Json(&body)),
-        (_, None) => {}
-    }
     if !inference.has_response() {
         inference.set_error(fields.error().or_else(|| fields.logged_error.clone()));
     }
@@ -42,17 +53,8 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
     }
 }
 
-/// Passes the arguments, result and error in the fields of its span to a tool call.
+/// Passes the error in the fields of its span to a tool call, whose result is recorded.
 pub(super) fn apply_to_tool(tool: &Arc<ToolCallOperation>, fields: &Fields) {
-    if let Some(invocation) = fields.invocation() {
-        tool.record_late_invocation(&invocation);
-    }
-    if let Some(result) = &fields.result {
-        tool.record_output_from_fields(result);
-    }
-    if let Some(value) = &fields.returned {
-        tool.record_output_from_fields(value);
-    }
     let logged = fields.logged_error.clone().filter(|_| !tool.has_result());
     tool.set_error(fields.error().or(logged));
 }

@@ -1,7 +1,7 @@
 //! The state that a recorder keeps for a span: its field values so far, and the operations that it opened.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tracing::Metadata;
 
@@ -12,10 +12,11 @@ use super::implicit::ImplicitOperations;
 use super::json_text::JsonText;
 use super::operations::{ChildOperation, Enclosing, Operations};
 use super::span_end;
+use super::span_lifecycle::{Effect, Facts, Input, SpanLifecycle};
 use super::wire_event::{WireEvent, WireKind};
 use crate::bundle::Json;
 use crate::event::{PayloadKind, Timestamp};
-use crate::layer::operation::{End, InferenceOperation, ThreadOperation, TurnOperation};
+use crate::layer::operation::{End, InferenceOperation, SettledSpan, ThreadOperation, TurnOperation};
 use crate::layer::session::Session;
 use crate::layer::session::ids::LayerNumber;
 use crate::layer::session::live::Live;
@@ -41,14 +42,18 @@ pub(in crate::layer) struct SpanState {
     /// The implicit operations of the root span.
     implicit: Arc<ImplicitOperations>,
     live: Live,
-    /// Time of the first activity in the span: it was entered, or something was recorded in it.
-    touched_at: OnceLock<Timestamp>,
+    /// The state itself, as the operations of its thread know it once it has settled.
+    this: Weak<SpanState>,
+    /// When the operations start, settle and end. Not used if a typed handle decides that.
+    lifecycle: Mutex<SpanLifecycle>,
     /// Field values that are not yet passed to the operations.
     fields: Mutex<Option<Arc<Fields>>>,
     /// The operations of the span, once it has opened them.
     operations: OnceLock<Operations>,
     /// The field values that the request was built from.
     request_fields: OnceLock<Arc<Fields>>,
+    /// The number of answers in the fields whose body has been stored.
+    stored_answers: AtomicU32,
     /// The response that a framework logged, used if the fields do not contain one.
     wire_reply: OnceLock<String>,
     /// `true` once the span is registered with the recorder, because fields were recorded after the start.
@@ -70,7 +75,7 @@ impl SpanState {
     pub(super) fn new(session: Arc<Session>, position: SpanPosition) -> Arc<Self> {
         let SpanPosition { layer, metadata, has_handle, parent, implicit, live } = position;
         let opened_at = Timestamp::now();
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
             session,
             layer,
             metadata,
@@ -81,10 +86,12 @@ impl SpanState {
             follows: OnceLock::new(),
             implicit,
             live,
-            touched_at: OnceLock::new(),
+            this: Weak::clone(this),
+            lifecycle: Mutex::new(SpanLifecycle::new(opened_at)),
             fields: Mutex::new(None),
             operations: OnceLock::new(),
             request_fields: OnceLock::new(),
+            stored_answers: AtomicU32::new(0),
             wire_reply: OnceLock::new(),
             has_pending_fields: AtomicBool::new(false),
         })
@@ -134,7 +141,7 @@ impl SpanState {
     /// Counts a dropped clone of the typed handle. Ends the operations if it was the last one.
     pub(in crate::layer) fn release_holder(&self) {
         if self.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.end(&End::Closed);
+            self.end_operations(&End::Closed, Timestamp::now());
         }
     }
 
@@ -174,39 +181,103 @@ impl SpanState {
         }
     }
 
-    /// Merges newly recorded field values, and starts the operations if their facts are complete now.
-    pub(super) fn merge_fields(self: &Arc<Self>, newer: Fields) {
+    /// Merges newly recorded field values, which may start or settle the operations.
+    pub(super) fn merge_fields(&self, newer: Fields) {
         // A handle records everything but the status itself.
         if self.has_handle && !newer.has_outcome() {
             return;
         }
-        let is_complete = {
+        let is_answer = {
             let mut fields = lock(&self.fields);
             let known = fields.get_or_insert_with(Fields::take_spare);
-            Arc::make_mut(known).merge(newer);
-            has_required_facts(known)
+            let known = Arc::make_mut(known);
+            let kind = known.kind().or(newer.kind());
+            let is_answer = kind.is_some_and(|kind| newer.has_outcome_of(kind));
+            known.merge(newer);
+            is_answer
         };
-        if self.has_handle {
+        if !self.has_handle {
+            self.apply(Input::Recorded { facts: self.facts(), is_answer });
+            self.register_pending_fields();
+        }
+    }
+
+    /// Returns how much is known of the operations. What is missing once they have started is of no importance.
+    fn facts(&self) -> Facts {
+        if self.operations.get().is_some() {
+            return Facts::Known;
+        }
+        let facts = match &*lock(&self.fields) {
+            None => Facts::Unknown,
+            Some(fields) if fields.kind().is_none() => Facts::Unknown,
+            Some(fields) if fields.lacks_facts(self.metadata) => Facts::Missing,
+            Some(fields) if has_required_facts(fields) => Facts::Ready,
+            Some(_) => Facts::Known,
+        };
+        // A root span may still get an enclosing thread by `follows_from`, so it waits. So does a span whose live span
+        // does not exist yet, because its start could not contain the ids.
+        match facts {
+            Facts::Ready if self.parent.is_none() || !self.ensure_live_started() => Facts::Known,
+            facts => facts,
+        }
+    }
+
+    /// Carries out what happens to the span by its lifecycle.
+    fn apply(&self, input: Input) {
+        let effect = lock(&self.lifecycle).next(input, &Timestamp::now);
+        match effect {
+            Effect::Nothing => {}
+            Effect::Start { since } => self.start(since),
+            Effect::Settle { since, is_exit } => self.settle(since, is_exit),
+            Effect::End { since, at } => {
+                self.start(since);
+                self.end_closed(at);
+            }
+        }
+    }
+
+    /// Stores the answer if a thread has finished its work in the span, and makes the operation known as settled.
+    fn settle(&self, since: Timestamp, is_exit: bool) {
+        self.start(since);
+        let Some(child) = self.operations.get().and_then(|operations| operations.child.as_ref()) else { return };
+        if is_exit {
+            self.store_answer(child);
+        }
+        // What the fields say is written with the end, even if that is the shutdown.
+        self.register_pending_fields();
+        let this: Weak<dyn SettledSpan> = self.this.clone();
+        child.settle(&this);
+    }
+
+    /// Stores the body of the answer or the result in the fields, unless it has been stored. Only its end event will name
+    /// it: a body that is replaced until then stays unnamed.
+    fn store_answer(&self, child: &ChildOperation) {
+        let Some(fields) = lock(&self.fields).clone() else { return };
+        if self.stored_answers.load(Ordering::Acquire) == fields.answers {
             return;
         }
-        match self.touched_at.get() {
-            // Facts that were missing when the span was entered may be present now.
-            Some(at) => {
-                self.start_unless_incomplete(*at);
-                self.register_pending_fields();
+        match child {
+            ChildOperation::Inference(call) if fields.output_messages.is_some() && call.is_open() => {
+                span_end::store_response(call, &fields, None);
             }
-            // A root span may still get an enclosing thread by `follows_from`, so it waits. So does a span whose live
-            // span does not exist yet, because its start could not contain the ids.
-            None if is_complete && self.parent.is_some() && self.ensure_live_started() => self.start(Timestamp::now()),
-            None => {}
+            ChildOperation::Tool(tool) if !tool.is_ended() => span_end::store_result(tool, &fields),
+            ChildOperation::Inference(_)
+            | ChildOperation::Tool(_)
+            | ChildOperation::Cell(_)
+            | ChildOperation::Compaction(_) => return,
         }
+        // Set last: an end that comes meanwhile stores the body again, and loses nothing.
+        self.stored_answers.store(fields.answers, Ordering::Release);
     }
 
     /// Registers the span with the recorder if fields were recorded after the start: they are written with the end,
     /// even if that is the shutdown.
-    fn register_pending_fields(self: &Arc<Self>) {
-        if self.operations.get().is_some() && !self.has_pending_fields.swap(true, Ordering::Relaxed) {
-            self.session.add_unwritten(self);
+    fn register_pending_fields(&self) {
+        let is_new = || !self.has_pending_fields.swap(true, Ordering::Relaxed);
+        if self.operations.get().is_some()
+            && let Some(this) = self.this.upgrade().filter(|_| is_new())
+        {
+            self.session.add_unwritten(&this);
         }
     }
 
@@ -214,24 +285,19 @@ impl SpanState {
     /// yet, the start waits for them, or for the first activity inside the span: a tool call whose id is recorded after
     /// its start could not be linked to the model's request.
     pub(super) fn enter(&self) {
-        if !self.has_handle {
-            self.start_unless_incomplete(*self.touched_at.get_or_init(Timestamp::now));
-        }
+        self.apply(Input::Entered(self.facts()));
     }
 
-    /// Starts the operations, unless they are not yet opened and facts of their start are still to come.
-    fn start_unless_incomplete(&self, at: Timestamp) {
-        let is_incomplete = || lock(&self.fields).as_ref().is_some_and(|fields| fields.lacks_facts(self.metadata));
-        if self.operations.get().is_some() || !is_incomplete() {
-            self.start(at);
-        }
+    /// Settles the operations when the last thread exits the span, if they have an answer.
+    pub(super) fn exit(&self) {
+        self.apply(Input::Exited);
     }
 
-    /// Starts the operations because of activity in the span: an operation was opened below it, or something was
-    /// recorded in it.
+    /// Starts the operations because of activity in the span: an operation was opened below it, or something is recorded
+    /// in it.
     pub(in crate::layer) fn touch(&self) {
         if !self.has_handle {
-            self.start(*self.touched_at.get_or_init(Timestamp::now));
+            self.apply(Input::Active(self.facts()));
         }
     }
 
@@ -335,7 +401,7 @@ impl SpanState {
     /// Closes the span: starts operations that have not started, and ends those without a handle.
     pub(super) fn close(&self) {
         if !self.has_handle {
-            self.close_operations();
+            self.apply(Input::Closed(self.facts()));
         }
         if let Some(live) = &self.live {
             live.close();
@@ -350,13 +416,16 @@ impl SpanState {
         self.close();
     }
 
-    /// Starts the operations if they have not started, and ends them.
-    fn close_operations(&self) {
-        self.start(self.touched_at.get().copied().unwrap_or(self.opened_at));
+    /// Ends the operations of a span that closed, or that settled and was released.
+    fn end_closed(&self, at: Timestamp) {
         let is_inference = self.operations().is_some_and(|operations| operations.inference().is_some());
         // A status of `OK` does not prove that a model responded, if there is no response.
         let is_ok = !is_inference && lock(&self.fields).as_ref().is_some_and(|fields| fields.is_ok());
-        self.end(if is_ok { &End::Completed } else { &End::Closed });
+        self.end_operations(if is_ok { &End::Completed } else { &End::Closed }, at);
+        if let Some(child) = self.operations.get().and_then(|operations| operations.child.as_ref()) {
+            let this: Weak<dyn SettledSpan> = self.this.clone();
+            child.turn().remove_settled(&this);
+        }
     }
 
     /// Passes the field values recorded so far to `operations`, before they end.
@@ -375,9 +444,20 @@ impl SpanState {
                 {
                     inference.record_request(&Json(&late));
                 }
-                span_end::apply_to_inference(inference, &fields, self.wire_reply.get().map(String::as_str));
+                if self.stored_answers.load(Ordering::Acquire) != fields.answers || self.wire_reply.get().is_some() {
+                    span_end::store_response(inference, &fields, self.wire_reply.get().map(String::as_str));
+                }
+                span_end::apply_to_inference(inference, &fields);
             }
-            Some(ChildOperation::Tool(tool)) if !tool.is_ended() => span_end::apply_to_tool(tool, &fields),
+            Some(ChildOperation::Tool(tool)) if !tool.is_ended() => {
+                if let Some(invocation) = fields.invocation() {
+                    tool.record_late_invocation(&invocation);
+                }
+                if self.stored_answers.load(Ordering::Acquire) != fields.answers {
+                    span_end::store_result(tool, &fields);
+                }
+                span_end::apply_to_tool(tool, &fields);
+            }
             Some(ChildOperation::Cell(cell)) => cell.set_error(fields.error()),
             Some(ChildOperation::Compaction(compaction)) => {
                 let logged = fields.logged_error.clone().filter(|_| !compaction.has_response());
@@ -412,17 +492,28 @@ impl SpanState {
                 }
             }
             // The fields may still contain the response. Only the first logged response is kept.
-            WireKind::Reply => drop(self.wire_reply.set(body)),
+            WireKind::Reply => {
+                let _ = self.wire_reply.set(body);
+                self.apply(Input::Recorded { facts: self.facts(), is_answer: true });
+            }
         }
     }
 
-    /// Ends the operations of the span, the innermost first.
+    /// Ends the operations of the span because the program says so.
     pub(in crate::layer) fn end(&self, end: &End) {
+        if !self.has_handle && self.operations.get().is_some() {
+            self.apply(Input::EndedByProgram);
+        }
+        self.end_operations(end, Timestamp::now());
+    }
+
+    /// Ends the operations of the span, the innermost first.
+    fn end_operations(&self, end: &End, at: Timestamp) {
         let Some(operations) = self.operations.get() else { return };
         self.flush_fields_to(operations);
         let kind = operations.end_event_kind();
         // Redact the error here, while no lock is held.
-        operations.end(&end.masked(|text| self.session.options.redact_text(kind, text).into_owned()));
+        operations.end(&end.masked(|text| self.session.options.redact_text(kind, text).into_owned()), at);
     }
 
     /// Records a body for the innermost operation.
@@ -444,6 +535,10 @@ impl SpanState {
         if let Some(operations) = self.resolve_operations() {
             self.ensure_live_started();
             operations.record_payload(kind, body);
+            if !self.has_handle {
+                let is_answer = operations.child.as_ref().is_some_and(|child| child.is_answered_by(kind));
+                self.apply(Input::Recorded { facts: self.facts(), is_answer });
+            }
         }
     }
 }
@@ -452,6 +547,19 @@ impl Unwritten for SpanState {
     fn write(self: Arc<Self>) {
         if let Some(operations) = self.operations.get() {
             self.flush_fields_to(operations);
+        }
+    }
+}
+
+impl SettledSpan for SpanState {
+    fn release(&self) {
+        let effect = lock(&self.lifecycle).next(Input::Released, &Timestamp::now);
+        if let Effect::End { since, at } = effect {
+            self.start(since);
+            self.end_closed(at);
+            if let Some(live) = &self.live {
+                live.end_at(at);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
@@ -18,6 +18,7 @@ use crate::graph::Graph;
 use crate::otlp::span::describe::{SpanDescription, describe};
 use crate::otlp::span::map::map;
 use crate::otlp::span::mapping::Mapping;
+use crate::otlp::span::system_time::system_time;
 
 /// Instrumentation scope of every span that this crate creates.
 const SCOPE: &str = "otel-trace";
@@ -90,8 +91,8 @@ impl<'a> SpanIter<'a> {
             parent_span_is_remote: false,
             span_kind: kind,
             name: name.into(),
-            start_time: time(execution.started.at),
-            end_time: time(ended),
+            start_time: system_time(execution.started.at),
+            end_time: system_time(ended),
             attributes,
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
@@ -118,15 +119,4 @@ fn last_at(graph: &Graph, objects: &[SpanObject<'_>]) -> Timestamp {
     let object_times = executions
         .map(|execution| execution.ended.map_or(execution.started.at, |ended| ended.at.max(execution.started.at)));
     rollout.into_iter().chain(object_times).max().unwrap_or_else(|| graph.started_at.into())
-}
-
-/// Converts a time to the range of OTLP, nanoseconds from 1970 to 2554. Times outside of it are clamped.
-fn time(at: Timestamp) -> SystemTime {
-    const LAST_MILLIS: u64 = u64::MAX / 1_000_000;
-    let (millis, nanos) = match u64::try_from(at.unix_ms().0) {
-        Ok(millis) if millis < LAST_MILLIS => (millis, at.sub_ms_ns()),
-        Ok(_) => (LAST_MILLIS, 0),
-        Err(_before_1970) => (0, 0),
-    };
-    SystemTime::UNIX_EPOCH + Duration::from_millis(millis) + Duration::from_nanos(nanos.into())
 }

@@ -13,10 +13,13 @@ use super::export::LiveExport;
 use super::facts::{LiveFacts, OtelSpan};
 use super::link_target::EarliestStart;
 use super::parent_span_processor::ParentSpanProcessor;
-use crate::event::{Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ThreadId, ToolCallId};
+use crate::event::{
+    Event, OtelSpanId, OtelTraceId, PayloadKind, RawPayloadId, SpanRef, ThreadId, Timestamp, ToolCallId,
+};
 use crate::layer::live::{EventMeta, Live, LiveSpan, OnStored};
 use crate::otlp::span::content_policy::ContentPolicy;
 use crate::otlp::span::describe::describe;
+use crate::otlp::span::system_time::system_time;
 
 /// A live span that `tracing-opentelemetry` exports.
 #[derive(Debug)]
@@ -139,6 +142,13 @@ impl LiveSpan for OtelLiveSpan {
         span.set_attributes(describe(&facts, self.export.mapping).into_live_attributes());
         for (to, attribute) in links {
             span.add_link(to, vec![attribute]);
+        }
+    }
+
+    fn end_at(&self, at: Timestamp) {
+        self.close();
+        if let Some(started) = self.started.get() {
+            started.context.span().end_with_timestamp(system_time(at));
         }
     }
 
