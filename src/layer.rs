@@ -53,7 +53,15 @@
 //! such as its id or token usage, completes an inference call; a result or an `otel.status_code` of `OK` completes a
 //! tool call; a panic that unwinds through an operation fails it, unless it has an answer or a result; a call without
 //! any of these is cancelled. A turn ends as its last inference call did, and a thread as its last turn did, unless the
-//! shutdown ends it while no turn is open: it is then completed. If the callsite of a tool span declares its name and
+//! shutdown ends it while no turn is open: it is then completed.
+//!
+//! A span may never close, because a connection pool or a spawned task holds a clone of it. So an inference call, a tool
+//! call or a compaction request that has an answer, a result or an error settles when the last thread exits its span, and
+//! ends at that time when its turn ends, when a model is called in its thread, or at the shutdown. Whoever enters the span
+//! later and records nothing changes nothing. At the shutdown, a turn is completed if what ended in it last is an inference
+//! call that was answered, asked for no tool, and left nothing open.
+//!
+//! If the callsite of a tool span declares its name and
 //! call id as empty fields, the start of the tool call is delayed until both are recorded or something happens inside
 //! the span. A tool span below the span of a code cell is a tool call that the cell requested.
 //!

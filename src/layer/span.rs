@@ -4,6 +4,7 @@
 pub(super) mod callsites;
 mod classify;
 mod debug_text;
+mod entered_spans;
 mod error_text;
 pub(super) mod extension;
 mod field_bodies;

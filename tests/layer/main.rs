@@ -18,6 +18,7 @@ mod facts;
 mod faults;
 mod frameworks;
 mod handles;
+mod held_spans;
 mod ids;
 mod invocations;
 mod late_fields;

@@ -13,7 +13,7 @@ use crate::event::{
     RuntimeCellId, Timestamp,
 };
 use crate::layer::session::Session;
-use crate::layer::session::live::Live;
+use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
 
@@ -223,6 +223,7 @@ impl CodeCellOperation {
             }
             let ended = CodeCellEnded { runtime_cell_id: id.clone(), status, response_payload };
             recording.write_event(&self.live, &scope.context, ended, at);
+            self.turn.set_answered(false);
         });
         payload
     }
@@ -262,6 +263,11 @@ impl CellInside for CodeCellOperation {
 
 impl OpenOperation for CodeCellOperation {
     fn end_at_shutdown(self: Arc<Self>) {
-        self.end(&End::Shutdown, Timestamp::now());
+        if self.lifecycle.is_open() {
+            self.turn.set_interrupted();
+        }
+        let at = Timestamp::now();
+        self.end(&End::Shutdown, at);
+        end_live(&self.live, at);
     }
 }

@@ -14,7 +14,7 @@ use crate::event::{
     CompactionRequestStarted, Event, EventKind, PayloadKind, PayloadRef, Timestamp,
 };
 use crate::layer::session::Session;
-use crate::layer::session::live::Live;
+use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
 
@@ -301,6 +301,7 @@ impl CompactionOperation {
             }
             let (event, separate) = self.end_event(end, recording, id.clone());
             recording.write_event(&self.live, &scope.context, event, at);
+            self.turn.set_answered(false);
             if let Some(response) = separate {
                 self.write_payload_event(response, at);
             }
@@ -348,6 +349,11 @@ impl CompactionOperation {
 impl OpenOperation for CompactionOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         self.settled.release();
-        self.end(&End::Shutdown, Timestamp::now());
+        if self.lifecycle.is_open() {
+            self.turn.set_interrupted();
+        }
+        let at = Timestamp::now();
+        self.end(&End::Shutdown, at);
+        end_live(&self.live, at);
     }
 }

@@ -16,11 +16,11 @@ use crate::event::{
     Timestamp, UnixMillis, Usage,
 };
 use crate::layer::session::Session;
-use crate::layer::session::live::Live;
+use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
 use crate::layer::session::unwritten::Unwritten;
-use crate::provider::response_id;
+use crate::provider::{asks_for_tool, response_id};
 use crate::semconv;
 
 /// Attributes of an inference call that are known before it starts.
@@ -57,6 +57,23 @@ impl Body for EmptyObject {
 /// Returns the body that stands for a response which could not be stored.
 fn lost_response_body() -> serde_json::Value {
     serde_json::json!({ (semconv::LOST): "the response could not be stored" })
+}
+
+/// What a call needs to know of its response.
+#[derive(Debug, Default)]
+struct ResponseFacts {
+    /// The id in the body. Not read if the program has given one.
+    id: Option<ResponseId>,
+    /// `true` if the response asks for no tool.
+    is_final_answer: bool,
+}
+
+impl ResponseFacts {
+    fn read(body: &ReadyBody, has_id: bool) -> Self {
+        let bytes = body.bytes();
+        let id = (body.is_json() && !has_id).then(|| response_id(bytes)).flatten();
+        Self { id: id.map(ResponseId::from), is_final_answer: !asks_for_tool(bytes) }
+    }
 }
 
 impl InferenceOperation {
@@ -194,11 +211,12 @@ impl InferenceOperation {
         }
         self.start_without_request(self.opened_at);
         let Some((recording, _)) = self.turn.ensure_started(at) else { return };
-        let (stored, id) = self.store_identified_response(recording, body);
+        let (stored, facts) = self.store_read_response(recording, body);
         let reference = stored.as_ref().ok().map(|stored| stored.reference.clone());
         let set_response = || {
             let mut progress = lock(&self.progress);
-            progress.response_id = progress.response_id.take().or(id);
+            progress.response_id = progress.response_id.take().or(facts.id);
+            progress.is_final_answer = facts.is_final_answer;
             progress.set_response(stored)
         };
         // A response that comes after the end, or that a later response replaces, is referenced by a separate payload
@@ -209,19 +227,18 @@ impl InferenceOperation {
         }
     }
 
-    /// Stores a response. Also returns the id in its body, unless the program has given one.
-    fn store_identified_response(
+    /// Stores a response. Also returns what the call needs to know of it.
+    fn store_read_response(
         &self,
         recording: &ThreadRecording,
         body: &dyn Body,
-    ) -> (Result<Stored, Lost>, Option<ResponseId>) {
-        let has_id = lock(&self.progress).response_id.is_some();
-        if has_id || !self.lifecycle.is_open() || recording.bundle.writer.is_noop() && self.live.is_none() {
-            return (self.store_response(recording, body), None);
+    ) -> (Result<Stored, Lost>, ResponseFacts) {
+        if !self.lifecycle.is_open() || recording.bundle.writer.is_noop() && self.live.is_none() {
+            return (self.store_response(recording, body), ResponseFacts::default());
         }
         let ready = self.session().options.prepare_body(PayloadKind::InferenceResponse, body);
-        let id = ready.is_json().then(|| response_id(ready.bytes())).flatten();
-        (recording.store_ready(&self.live, ready), id.map(ResponseId::from))
+        let facts = ResponseFacts::read(&ready, lock(&self.progress).response_id.is_some());
+        (recording.store_ready(&self.live, ready), facts)
     }
 
     /// Stores a response. After the end only a payload event can reference it.
@@ -417,6 +434,8 @@ impl InferenceOperation {
         let mut progress = lock(&self.progress).clone();
         let unwound = self.lifecycle.unwound(&end);
         let outcome = InferenceOutcome::from_end(end, &progress, unwound);
+        let is_answered = matches!(outcome, InferenceOutcome::Completed) && progress.is_final_answer;
+        self.turn.set_answered(is_answered);
         self.turn.last_call().end(&**self, outcome.clone().into());
         let response = progress.response.take().or_else(|| match outcome {
             InferenceOutcome::Completed => {
@@ -445,7 +464,12 @@ impl InferenceOperation {
 impl OpenOperation for InferenceOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         self.settled.release();
-        self.end(End::Shutdown, Timestamp::now());
+        if self.is_open() {
+            self.turn.set_interrupted();
+        }
+        let at = Timestamp::now();
+        self.end(End::Shutdown, at);
+        end_live(&self.live, at);
     }
 }
 

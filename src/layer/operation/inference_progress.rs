@@ -16,6 +16,8 @@ pub(super) struct InferenceProgress {
     pub(super) response: Option<PayloadRef>,
     /// `true` if `response` was made from the fields of the span.
     pub(super) is_response_from_fields: bool,
+    /// `true` if the response is known and asks for no tool.
+    pub(super) is_final_answer: bool,
     /// Exact bytes of the response, if they are not one JSON value.
     pub(super) wire_response: Option<PayloadRef>,
     /// A response of the provider that is incomplete or reports an error.

@@ -19,7 +19,7 @@ use crate::event::{
     RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, Timestamp,
 };
 use crate::layer::session::Session;
-use crate::layer::session::live::Live;
+use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
 
@@ -391,6 +391,8 @@ const THREAD_ENDED: &str = "its thread ended";
 
 impl OpenOperation for ThreadOperation {
     fn end_at_shutdown(self: Arc<Self>) {
-        self.end(End::Shutdown, Timestamp::now());
+        let at = Timestamp::now();
+        self.end(End::Shutdown, at);
+        end_live(&self.live, at);
     }
 }

@@ -18,7 +18,7 @@ use crate::event::{
     ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
 use crate::layer::session::Session;
-use crate::layer::session::live::Live;
+use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
 
@@ -420,6 +420,7 @@ impl ToolCallOperation {
             let result_payload = progress.result.or(error_payload.filter(|_| status == ExecutionStatus::Failed));
             let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
             recording.write_event(&self.live, &scope.context, ended, at);
+            self.turn.set_answered(false);
         });
     }
 
@@ -437,7 +438,12 @@ impl ToolCallOperation {
 impl OpenOperation for ToolCallOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         self.settled.release();
-        self.end(End::Shutdown, Timestamp::now());
+        if self.lifecycle.is_open() {
+            self.turn.set_interrupted();
+        }
+        let at = Timestamp::now();
+        self.end(End::Shutdown, at);
+        end_live(&self.live, at);
     }
 }
 

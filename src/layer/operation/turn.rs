@@ -1,5 +1,6 @@
 //! A turn: from a user's message to the agent's answer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::end::{CALL_OPEN, End, SHUT_DOWN};
@@ -15,7 +16,7 @@ use crate::event::{
     TurnId, TurnStarted,
 };
 use crate::layer::session::Session;
-use crate::layer::session::live::Live;
+use crate::layer::session::live::{Live, LiveSpan, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
 
@@ -32,6 +33,10 @@ pub(in crate::layer) struct TurnOperation {
     error: Mutex<Option<String>>,
     /// The last call of a model.
     last_call: LastInside,
+    /// `true` if what ended last in the turn is a call of a model that was answered and asked for no tool.
+    is_answered: AtomicBool,
+    /// `true` once the shutdown has interrupted an operation inside the turn.
+    is_interrupted: AtomicBool,
 }
 
 /// The id of a turn, and the context of the events in it.
@@ -59,8 +64,18 @@ impl TurnOperation {
         is_implicit: bool,
     ) -> Arc<Self> {
         let (scope, lifecycle, error) = (OnceLock::new(), Lifecycle::new(), Mutex::default());
-        let last_call = LastInside::default();
-        Arc::new(Self { thread, live, requested_id, is_implicit, scope, lifecycle, error, last_call })
+        Arc::new(Self {
+            thread,
+            live,
+            requested_id,
+            is_implicit,
+            scope,
+            lifecycle,
+            error,
+            last_call: LastInside::default(),
+            is_answered: AtomicBool::new(false),
+            is_interrupted: AtomicBool::new(false),
+        })
     }
 
     /// Returns the live span of the turn.
@@ -234,7 +249,11 @@ impl TurnOperation {
             (End::Completed, _) => (ExecutionStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (ExecutionStatus::Failed, Some(error)),
             (End::Cancelled(reason), _) => (ExecutionStatus::Cancelled, Some(reason)),
-            (End::Shutdown, _) => (ExecutionStatus::Aborted, Some(SHUT_DOWN.to_owned())),
+            (End::Shutdown, None) if self.is_over() => (ExecutionStatus::Completed, None),
+            (End::Shutdown, _) => {
+                self.thread.set_interrupted();
+                (ExecutionStatus::Aborted, Some(SHUT_DOWN.to_owned()))
+            }
         };
         // A turn that did not complete ends the code cells that run in it. If it completed, a later turn may wait for
         // them.
@@ -252,6 +271,22 @@ impl TurnOperation {
             recording.write_event(&self.live, &scope.context, ended, at);
             self.thread.inside().remove_turn(&self.lookup_id(scope), &**self);
         });
+    }
+
+    /// Records whether what has just ended in the turn is a call of a model that was answered and asked for no tool.
+    pub(super) fn set_answered(&self, is_answered: bool) {
+        self.is_answered.store(is_answered, Ordering::Relaxed);
+    }
+
+    /// Records that the shutdown has interrupted an operation inside the turn.
+    pub(super) fn set_interrupted(&self) {
+        self.is_interrupted.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if nothing was left to do in the turn when recording was shut down: a model has given its answer.
+    /// Only its span was still open.
+    fn is_over(&self) -> bool {
+        self.is_answered.load(Ordering::Relaxed) && !self.is_interrupted.load(Ordering::Relaxed)
     }
 
     /// Returns how the turn ended if nobody ended it: as its last call of a model did.
@@ -283,8 +318,14 @@ impl TurnInside for TurnOperation {
 
 impl OpenOperation for TurnOperation {
     fn end_at_shutdown(self: Arc<Self>) {
-        self.thread.set_interrupted();
-        self.end(End::Shutdown, Timestamp::now());
+        let at = Timestamp::now();
+        self.end(End::Shutdown, at);
+        // A span of an agent opens its thread too, which ends later.
+        let is_shared =
+            |live: &Arc<dyn LiveSpan>| self.thread.live().as_ref().is_some_and(|other| Arc::ptr_eq(other, live));
+        if !self.live.as_ref().is_some_and(is_shared) {
+            end_live(&self.live, at);
+        }
     }
 }
 

@@ -13,7 +13,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Ends the recording when dropped. Keep it until the program ends.
 ///
 /// Operations that are still open are ended: threads, turns and rollouts as aborted, inference and tool calls as
-/// cancelled. Anything that is recorded later is counted as lost. If anything was lost and no
+/// cancelled. A turn in which nothing is left to do is completed: a model has given its answer and asked for no tool. So
+/// are a thread and a rollout without an aborted turn. Live spans end too. Anything that is recorded later is counted as lost. If anything was lost and no
 /// [`on_loss`](crate::layer::RecorderBuilder::on_loss) callback is set, one line on stderr reports it. Another line
 /// reports that nothing was recorded at all, because of a missing layer or because no span of an operation reached it.
 ///

@@ -92,6 +92,13 @@ pub(crate) trait LiveSpan: Debug + Send + Sync {
 /// The live span of an operation. `None` if it is not exported.
 pub(crate) type Live = Option<Arc<dyn LiveSpan>>;
 
+/// Ends the live span of an operation that ended at `at`, if there is one and its `tracing` span stays open.
+pub(in crate::layer) fn end_live(live: &Live, at: Timestamp) {
+    if let Some(live) = live {
+        live.end_at(at);
+    }
+}
+
 /// Returns a copy of `context` with the ids of the live span. Returns `None` if there is no live span or it has not
 /// started.
 pub(in crate::layer) fn with_live_span(live: &Live, context: &EventContext) -> Option<EventContext> {

@@ -15,6 +15,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
+use super::entered_spans;
 use super::extension::SpanExtension;
 use super::fields::{Fields, has_kind_field};
 use super::implicit::ImplicitOperations;
@@ -232,12 +233,15 @@ where
 
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
         if let Some(state) = self.state_of(id, &ctx) {
+            entered_spans::push(self.session.id(), id);
             state.enter();
         }
     }
 
     fn on_exit(&self, id: &Id, ctx: Context<'_, S>) {
-        if let Some(state) = self.state_of(id, &ctx) {
+        if entered_spans::pop(self.session.id(), id)
+            && let Some(state) = self.state_of(id, &ctx)
+        {
             state.exit();
         }
     }

@@ -19,7 +19,7 @@ use crate::event::{PayloadKind, Timestamp};
 use crate::layer::operation::{End, InferenceOperation, SettledSpan, ThreadOperation, TurnOperation};
 use crate::layer::session::Session;
 use crate::layer::session::ids::LayerNumber;
-use crate::layer::session::live::Live;
+use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::reentrancy::lock;
 use crate::layer::session::unwritten::Unwritten;
 
@@ -557,9 +557,7 @@ impl SettledSpan for SpanState {
         if let Effect::End { since, at } = effect {
             self.start(since);
             self.end_closed(at);
-            if let Some(live) = &self.live {
-                live.end_at(at);
-            }
+            end_live(&self.live, at);
         }
     }
 }

@@ -103,3 +103,9 @@ fn plain_spans_export_equal_spans_live_and_later() {
         check(program::plain, Order::RecorderFirst, content);
     }
 }
+
+#[test]
+fn spans_that_never_close_are_exported_equal_live_and_later() {
+    check(program::held_spans, Order::BridgeFirst, ContentPolicy::Capture);
+    check(program::held_spans, Order::RecorderFirst, ContentPolicy::Omit);
+}

@@ -192,3 +192,24 @@ pub(crate) fn plain() {
         tool.record("gen_ai.tool.call.result", "2");
     });
 }
+
+/// Runs an agent whose spans a connection pool holds for ever: each call of a model, and so the run above them.
+pub(crate) fn held_spans() {
+    const ANSWER: &str =
+        r#"[{"role":"assistant","parts":[{"type":"text","content":"answer"}],"finish_reason":"stop"}]"#;
+    let agent =
+        tracing::info_span!("invoke_agent", gen_ai.operation.name = "invoke_agent", gen_ai.agent.name = "coder");
+    agent.in_scope(|| {
+        for _ in 0..2 {
+            let chat = tracing::info_span!(
+                "chat",
+                gen_ai.operation.name = "chat",
+                gen_ai.request.model = "m",
+                gen_ai.input.messages = "[]",
+                gen_ai.output.messages = tracing::field::Empty,
+            );
+            chat.in_scope(|| chat.record("gen_ai.output.messages", ANSWER));
+            std::mem::forget(chat);
+        }
+    });
+}

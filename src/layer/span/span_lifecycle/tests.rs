@@ -33,22 +33,14 @@ fn stage(name: &str) -> Stage {
     }
 }
 
-/// What is known, and whether a thread is inside, when an input comes.
-#[derive(Clone, Copy)]
-struct Situation {
-    stage: &'static str,
-    inside: u32,
-    has_answer: bool,
-}
-
 const NO_ANSWER: bool = false;
 const ANSWER: bool = true;
 
-/// Checks the stage and the effect that each input leads to.
-fn check(rows: &[(&'static str, u32, bool, Input, &str, Effect)]) {
+/// Checks the stage and the effect that each input leads to. A row has the stage before, the number of threads inside,
+/// whether an answer is known, the input, and the stage and effect after it.
+fn check(rows: &[(&str, u32, bool, Input, &str, Effect)]) {
     for &(from, inside, has_answer, input, to, effect) in rows {
-        let situation = Situation { stage: from, inside, has_answer };
-        let mut lifecycle = SpanLifecycle { stage: stage(situation.stage), opened_at: at(OPENED), inside, has_answer };
+        let mut lifecycle = SpanLifecycle { stage: stage(from), opened_at: at(OPENED), inside, has_answer };
         let found = lifecycle.next(input, &|| at(NOW));
         let context = format!("{from}, {inside} inside, answer {has_answer}, {input:?}");
         assert_eq!((lifecycle.stage, found), (stage(to), effect), "{context}");

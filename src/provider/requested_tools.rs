@@ -1,0 +1,114 @@
+//! Tells whether a response asks the program to run a tool.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+use super::item::{Item, ItemContent};
+use super::message::Message;
+use super::object::list;
+use super::output::{Choice, Output};
+use super::part::{Part, PartContent};
+use super::response::Response;
+
+/// Texts of which at least one is in every response that asks for a tool: parts of the names of members and of the types
+/// of parts and items.
+static MARKS: LazyLock<[Finder<'static>; 6]> = LazyLock::new(|| {
+    ["\"tool_call", "_call\"", "functionCall\"", "tool_use\"", "toolUse\"", "approval_request\""].map(Finder::new)
+});
+
+/// Returns `true` if a response asks for a tool that the program runs, or waits for its approval of one. A tool that the
+/// provider runs does not count. Returns `true` for bytes that contain the name of a call and are not JSON: a stream.
+///
+/// The recorder calls it for each response of a call that it may have to decide on: most responses contain none of the
+/// names, and are not parsed.
+pub(crate) fn asks_for_tool(body: &[u8]) -> bool {
+    if !MARKS.iter().any(|mark| mark.find(body).is_some()) {
+        return false;
+    }
+    let response = std::str::from_utf8(body).ok().and_then(Response::parse);
+    response.is_none_or(|response| output_asks_for_tool(response.output()))
+}
+
+fn output_asks_for_tool(output: &Output<'_>) -> bool {
+    let asks = |parts: Vec<Part<'_>>| parts.iter().any(|part| matches!(part.content, PartContent::Call(_)));
+    match output {
+        Output::Items(items) => items.iter().filter_map(|item| Item::read(item)).any(|item| item_asks_for_tool(&item)),
+        Output::Choices(choices) => {
+            let message = choices.first().and_then(|Choice { message, .. }| Message::read_or_text((*message)?));
+            message.is_some_and(|message| asks(message.into_parts()))
+        }
+        Output::Content(content) => asks(content.parts()),
+        Output::AttributeMessages(messages) => {
+            let messages = list(messages).unwrap_or_default();
+            messages.into_iter().filter_map(Message::read).any(|message| asks(message.into_parts()))
+        }
+        Output::Empty => false,
+        Output::Unknown => true,
+    }
+}
+
+fn item_asks_for_tool(item: &Item<'_>) -> bool {
+    match item.content {
+        ItemContent::FunctionCall(_) | ItemContent::CustomToolCall(_) => true,
+        // The call of a tool that the provider runs has no id that an output could name.
+        ItemContent::HostedCall { call_id } => {
+            call_id.is_some() || item.kind.as_deref() == Some("mcp_approval_request")
+        }
+        ItemContent::Message { .. }
+        | ItemContent::Reasoning { .. }
+        | ItemContent::FunctionCallOutput(_)
+        | ItemContent::CustomToolCallOutput(_)
+        | ItemContent::HostedCallOutput { .. }
+        | ItemContent::Approval
+        | ItemContent::Compaction { .. }
+        | ItemContent::AgentMessage { .. }
+        | ItemContent::Reference
+        | ItemContent::AdditionalTools { .. }
+        | ItemContent::Directive => false,
+        // A call of a type that is not known yet may be one.
+        ItemContent::Unknown { call_id } => call_id.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_of_each_api_are_found() {
+        for body in [
+            r#"{"output":[{"type":"function_call","call_id":"c","name":"n","arguments":"{}"}]}"#,
+            r#"{"output":[{"type":"custom_tool_call","call_id":"c","name":"n","input":"x"}]}"#,
+            r#"{"output_items":[{"type":"local_shell_call","call_id":"c","action":{}}]}"#,
+            r#"{"output":[{"type":"mcp_approval_request","id":"a","name":"n","arguments":"{}"}]}"#,
+            r#"{"choices":[{"message":{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"n","arguments":"{}"}}]}}]}"#,
+            r#"{"choices":[{"message":{"role":"assistant","function_call":{"name":"n","arguments":"{}"}}}]}"#,
+            r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"c","name":"n","input":{}}]}"#,
+            r#"{"candidates":[{"content":{"role":"model","parts":[{"functionCall":{"name":"n","args":{}}}]}}]}"#,
+            r#"{"output":{"message":{"role":"assistant","content":[{"toolUse":{"toolUseId":"c","name":"n","input":{}}}]}}}"#,
+            r#"{"message":{"role":"assistant","content":"","tool_calls":[{"function":{"name":"n","arguments":{}}}]},"done":true}"#,
+            r#"{"gen_ai.output.messages":[{"role":"assistant","parts":[{"type":"tool_call","id":"c","name":"n","arguments":{}}]}]}"#,
+            "data: {\"type\":\"content_block_start\",\"content_block\":{\"type\":\"tool_use\"}}\n\n",
+        ] {
+            assert!(asks_for_tool(body.as_bytes()), "{body}");
+        }
+    }
+
+    #[test]
+    fn answers_and_tools_of_the_provider_ask_for_nothing() {
+        for body in [
+            r#"{"output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"say \"tool_use\""}]}],"parallel_tool_calls":true,"tool_choice":"auto"}"#,
+            r#"{"output":[{"type":"web_search_call","id":"w","status":"completed"},{"type":"message","role":"assistant","content":[]}]}"#,
+            r#"{"choices":[{"message":{"role":"assistant","content":"a","tool_calls":null,"function_call":null}}]}"#,
+            r#"{"choices":[{"message":{"role":"assistant","content":"a","tool_calls":[]}}]}"#,
+            r#"{"type":"message","role":"assistant","content":[{"type":"server_tool_use","id":"s","name":"web_search","input":{}},{"type":"text","text":"a"}]}"#,
+            r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"a"}]}}]}"#,
+            r#"{"gen_ai.output.messages":[{"role":"assistant","parts":[{"type":"text","content":"a"}]}]}"#,
+            "{}",
+            "",
+        ] {
+            assert!(!asks_for_tool(body.as_bytes()), "{body}");
+        }
+    }
+}
