@@ -216,10 +216,8 @@ impl SpanState {
         };
         // A root span may still get an enclosing thread by `follows_from`, so it waits. So does a span whose live span
         // does not exist yet, because its start could not contain the ids.
-        match facts {
-            Facts::Ready if self.parent.is_none() || !self.ensure_live_started() => Facts::Known,
-            facts => facts,
-        }
+        let must_wait = facts == Facts::Ready && (self.parent.is_none() || !self.ensure_live_started());
+        if must_wait { Facts::Known } else { facts }
     }
 
     /// Carries out what happens to the span by its lifecycle.
