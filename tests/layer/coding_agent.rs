@@ -6,6 +6,7 @@ mod bodies;
 mod deeds;
 mod program;
 mod strict;
+mod worker;
 
 use std::path::Path;
 

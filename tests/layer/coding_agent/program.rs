@@ -6,10 +6,12 @@ use otel_trace::event::{CellStatus, ExecutionStatus, RawJson, RolloutStatus};
 use otel_trace::graph::EdgeKind;
 use otel_trace::{AgentThread, CodeCell, CompactionMeta, Json, Operation, ToolCallMeta, ToolInvocation, ToolKind};
 use serde_json::{Value, json};
+use tracing::info_span;
 
 use super::agent::{Agent, Answer, MODEL, RunningTurn, Sending};
 use super::bodies::{self, Command, Passing};
-use super::deeds::{CompactionDeed, Deeds, EdgeDeed, TerminalDeed};
+use super::deeds::{CompactionDeed, Deeds, TerminalDeed};
+use super::worker::{add_edge, check_patch, work};
 
 const ROOT: &str = "019d0000-0000-7000-8000-000000000001";
 const WORKER: &str = "019d0000-0000-7000-8000-000000000002";
@@ -52,6 +54,7 @@ fn start_root(deeds: &RefCell<Deeds>) -> Agent<'_> {
 /// Retries, tools, a script that yields, terminals, and an agent that works meanwhile.
 fn first_turn(root: &mut Agent<'_>, extent: Extent) {
     let turn = root.start_turn("turn-1");
+    warm_up(&turn);
     root.add(bodies::user("The tests fail. Fix them."));
     root.ask(&turn, Sending::Whole, Answer::Failure("429 Too Many Requests"));
     let script = "await tools.exec_command('ls'); yield_control();";
@@ -116,6 +119,19 @@ fn first_turn(root: &mut Agent<'_>, extent: Extent) {
     root.complete_turn(&turn);
 }
 
+/// Sends a request that is not recorded: what follows it is recorded whole.
+fn warm_up(turn: &RunningTurn) {
+    let span = info_span!(
+        parent: turn.turn.span(),
+        "chat",
+        otel_trace.kind = "none",
+        gen_ai.operation.name = "chat",
+        gen_ai.request.model = MODEL.name,
+        gen_ai.response.id = "resp-0",
+    );
+    span.in_scope(|| {});
+}
+
 /// Starts a command that outlives its tool call, in a terminal.
 fn start_server(root: &mut Agent<'_>, turn: &RunningTurn) {
     let tool = root.tool(turn, "call_exec", ToolCallMeta::new("exec_command").arguments(r#"{"cmd":"sh ./serve"}"#));
@@ -142,11 +158,6 @@ fn spawn_worker<'a>(root: &mut Agent<'a>, turn: &RunningTurn, arguments: &Value)
     add_edge(root, EdgeKind::SpawnAgent, Some("call_spawn"), "/root/review");
     root.finish_tool("call_spawn", &tool, bodies::function_output("call_spawn", "/root/review"));
     worker
-}
-
-fn add_edge(agent: &Agent<'_>, kind: EdgeKind, tool: Option<&str>, receiver: &str) {
-    let edge = EdgeDeed { kind, tool: tool.map(str::to_owned), receiver: receiver.to_owned() };
-    agent.deeds().borrow_mut().edges.push(edge);
 }
 
 /// Runs a script that makes tool calls, and yields. Returns the script, which runs on.
@@ -281,37 +292,6 @@ fn pass(
     worker.add(bodies::delivered("/root", worker.path(), prompt));
     add_edge(root, kind, Some(call), worker.path());
     root.finish_tool(call, &tool, bodies::function_output(call, "delivered"));
-}
-
-/// The first turn of the worker: a tool of its own, and a result.
-fn work(worker: &mut Agent<'_>) {
-    let turn = worker.start_turn("worker-1");
-    let items = vec![bodies::function_call("call_cat", "exec_command", &json!({ "cmd": "cat tests.rs" }))];
-    worker.ask(&turn, Sending::Whole, Answer::Items("worker-resp-1", items));
-    let tool = worker.tool(&turn, "call_cat", ToolCallMeta::new("exec_command").arguments(r#"{"cmd":"cat tests.rs"}"#));
-    let command = Command { call: "call_cat", turn: turn.id, words: &["cat", "tests.rs"], process: None };
-    tool.runtime_started(Json(&command.begin()));
-    tool.runtime_ended(ExecutionStatus::Completed, Json(&command.end(0, "assert!")));
-    worker.finish_tool("call_cat", &tool, bodies::function_output("call_cat", "assert!"));
-    let text = "The tests expect 3.";
-    worker.ask(&turn, Sending::Delta, Answer::Items("worker-resp-2", vec![bodies::answer(text)]));
-    report(worker, &turn, text);
-}
-
-/// Ends a turn of the worker with a result for the root agent.
-fn report(worker: &Agent<'_>, turn: &RunningTurn, text: &str) {
-    let body = json!({ "child_agent_path": worker.path(), "message": text, "status": { "completed": text } });
-    turn.turn.agent_result(text, Json(&body));
-    worker.complete_turn(turn);
-    add_edge(worker, EdgeKind::AgentResult, None, "/root");
-}
-
-/// The second turn of the worker, which the task starts.
-fn check_patch(worker: &mut Agent<'_>) {
-    let turn = worker.start_turn("worker-2");
-    let text = "The patch is right.";
-    worker.ask(&turn, Sending::Whole, Answer::Items("worker-resp-3", vec![bodies::answer(text)]));
-    report(worker, &turn, text);
 }
 
 fn await_worker(root: &mut Agent<'_>, turn: &RunningTurn) {
