@@ -3,6 +3,7 @@
 
 mod agent;
 mod server;
+mod settled;
 mod tree;
 
 use std::process::exit;
