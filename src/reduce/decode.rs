@@ -40,6 +40,7 @@ mod tool_result;
 mod unopened;
 mod unread_fields;
 
+pub(super) use canonical_json::integers;
 pub(super) use checkpoint::Checkpoint;
 pub(super) use compaction_response::CompactionResponse;
 pub(super) use facts::{

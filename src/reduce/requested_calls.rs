@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::decode::integers;
 use super::tool_name::{NameGroup, ToolName, ToolNameMatch};
 use crate::event::TurnId;
 
@@ -16,9 +17,10 @@ use crate::event::TurnId;
 pub(crate) struct ArgumentsHash(u128);
 
 impl ArgumentsHash {
-    /// Hashes the summary of arguments, which call items and invocations have alike.
+    /// Hashes the summary of arguments, which call items and invocations have alike. Numbers without a fraction are
+    /// integers, because programs write them so.
     pub(crate) fn of_summary(summary: &str) -> Self {
-        Self(xxh3_128(summary.as_bytes()))
+        Self(xxh3_128(integers(summary).as_bytes()))
     }
 }
 

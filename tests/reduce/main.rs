@@ -29,6 +29,7 @@ mod producer_tools;
 mod producer_words;
 mod random;
 mod references;
+mod repeated_history;
 mod reused_call_ids;
 mod server_conversations;
 mod shapes;

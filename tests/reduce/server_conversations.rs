@@ -195,7 +195,7 @@ fn request_may_continue_without_new_items() {
     }
     assert_eq!((request_items(&graph, "d"), request_items(&graph, "e")), (vec![], vec![]));
     let mut case = Case::new();
-    case.request_body("legacy", json!({ "model": "m", "prompt": "Once upon a time" }));
+    case.request_body("tokens", json!({ "model": "m", "prompt": [1, 2] }));
     case.check(&[Code::BadPayload]);
 }
 

@@ -46,6 +46,52 @@ pub(super) fn summary(canonical: &str) -> Box<str> {
     format!("{head}...").into()
 }
 
+/// Returns a canonical text in which numbers without a fraction, such as `1.0`, are integers, as clients in languages
+/// with one type of numbers write them. Numbers that such clients change are left as they are.
+pub(in crate::reduce) fn integers(canonical: &str) -> Cow<'_, str> {
+    let bytes = canonical.as_bytes();
+    let (mut out, mut copied, mut from) = (String::new(), 0, 0);
+    while let Some(position) = bytes.get(from..).and_then(|rest| memchr::memchr2(b'"', b'.', rest)) {
+        let position = from + position;
+        if bytes[position] == b'"' {
+            from = end_of_text(bytes, position + 1);
+            continue;
+        }
+        from = position + 1;
+        let digits = bytes[..position].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let is_integer = bytes.get(from) == Some(&b'0') && !bytes.get(from + 1).is_some_and(is_in_number);
+        if is_integer && digits <= MAX_EXACT_DIGITS {
+            out.push_str(&canonical[copied..position]);
+            copied = position + ".0".len();
+        }
+    }
+    if out.is_empty() {
+        return Cow::Borrowed(canonical);
+    }
+    out.push_str(&canonical[copied..]);
+    Cow::Owned(out)
+}
+
+/// Number of digits up to which every integer is one `f64`.
+const MAX_EXACT_DIGITS: usize = 15;
+
+/// Returns the position behind a JSON text that starts before `from`.
+fn end_of_text(bytes: &[u8], mut from: usize) -> usize {
+    while let Some(position) = bytes.get(from..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        from += position + 1;
+        match bytes[from - 1] {
+            b'"' => return from,
+            _ => from += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// Returns `true` for a byte that continues a number.
+fn is_in_number(byte: &u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'e' | b'E' | b'+' | b'-' | b'.')
+}
+
 fn write(value: &RawValue, out: &mut String, depth: usize) -> Option<()> {
     let inner = depth.checked_sub(1)?;
     match value.get().as_bytes().first()? {
@@ -114,6 +160,18 @@ mod tests {
         check("1.50", "1.5");
         check("123456789012345678901234567890", "123456789012345678901234567890");
         check(r#""\u00e9\u6e2c\n\/""#, r#""é測\n/""#);
+    }
+
+    #[test]
+    fn numbers_without_a_fraction_are_integers() {
+        let check = |json: &str, expected: &str| assert_eq!(integers(json), expected, "{json}");
+        check(r#"{"a":1.0,"b":[-20.0,1.5,0.0]}"#, r#"{"a":1,"b":[-20,1.5,0]}"#);
+        check("1.0", "1");
+        check(r#"{"1.0":"2.0 \" 3.0","c":4.0}"#, r#"{"1.0":"2.0 \" 3.0","c":4}"#);
+        check(r#"["\\",1.0]"#, r#"["\\",1]"#);
+        for unchanged in ["1.05", "1.0e20", "1234567890123456.0", r#""1.0""#, r#"{"a.0":1}"#, "", "\"", "\"\\"] {
+            assert!(matches!(integers(unchanged), Cow::Borrowed(text) if text == unchanged), "{unchanged}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Hashes the content of conversation items to 128 bits, to find items with the same content.
 
+use std::borrow::Cow;
+
 use xxhash_rust::xxh3::Xxh3;
 
 use super::draft::{DraftPart, ItemDraft, PartPurpose};
@@ -13,27 +15,53 @@ pub(super) struct ContentHashes {
     pub(super) complete: u128,
     /// Hash that decides if two items are the same. It covers no annotations, no texts and summaries of reasoning with
     /// encrypted content, no names of models and of tools that answer, and no failure of a tool, because these may be
-    /// missing from either copy. Of an item that is one JSON value it covers no fields that only describe a copy.
+    /// missing from either copy. Of an item that is one JSON value it covers no fields that only describe a copy. Texts of
+    /// an answer count as one text, and numbers without a fraction are integers, because clients write them so.
     pub(super) identity: u128,
-    /// The `identity` that a tool call has without its id, because clients may drop the ids of calls. `None` if the
-    /// item is no tool call with an id.
-    pub(super) without_call_id: Option<u128>,
+    /// The `identity` that the item has without what clients may drop: the id of a tool call, the phase of a message.
+    /// `None` if the item has neither.
+    pub(super) reduced: Option<u128>,
 }
 
 /// Returns the hashes of a conversation item.
 pub(super) fn hashes(draft: &ItemDraft) -> ContentHashes {
-    let call_id = draft.call_id.as_ref();
-    let complete = hash(draft, Coverage::Complete, call_id, |_| true, |part| part.canonical.as_deref());
-    let identity =
-        |call_id, counts: fn(&DraftPart) -> bool| hash(draft, Coverage::Identity, call_id, counts, DraftPart::identity);
+    let all = Labels { call_id: draft.call_id.as_ref(), channel: draft.channel };
+    let complete = hash(draft, Coverage::Complete, all, |_| true);
+    let identity = |labels, counts: fn(&DraftPart) -> bool| hash(draft, Coverage::Identity, labels, counts);
     let is_encrypted = draft.kind == ItemKind::Reasoning && draft.parts.iter().any(is_encoded);
-    let without_call_id = call_id.filter(|_| draft.kind.is_call()).map(|_| identity(None, is_content));
-    let identity = match is_encrypted {
-        true => identity(call_id, is_encoded),
-        false if is_identity(draft) => complete,
-        false => identity(call_id, is_content),
+    let reduced = match draft.kind {
+        ItemKind::FunctionCall | ItemKind::CustomToolCall if all.call_id.is_some() => {
+            Some(Labels { call_id: None, ..all })
+        }
+        ItemKind::Message if has_phase(draft) => Some(Labels { channel: None, ..all }),
+        ItemKind::Message
+        | ItemKind::Reasoning
+        | ItemKind::FunctionCall
+        | ItemKind::FunctionCallOutput
+        | ItemKind::CustomToolCall
+        | ItemKind::CustomToolCallOutput
+        | ItemKind::CompactionMarker => None,
     };
-    ContentHashes { complete, identity, without_call_id }
+    let reduced = reduced.map(|labels| identity(labels, is_content));
+    let identity = match is_encrypted {
+        true => identity(all, is_encoded),
+        false if is_identity(draft) => complete,
+        false => identity(all, is_content),
+    };
+    ContentHashes { complete, identity, reduced }
+}
+
+/// The labels of an item that clients may drop.
+#[derive(Debug, Clone, Copy)]
+struct Labels<'a> {
+    call_id: Option<&'a CallId>,
+    channel: Option<Channel>,
+}
+
+/// Returns `true` if the item is an answer of a model with a phase. A summary that replaces the history is none.
+fn has_phase(draft: &ItemDraft) -> bool {
+    let is_plain = draft.history_effect == HistoryEffect::None && draft.agent_message.is_none();
+    draft.role == Role::Assistant && draft.channel.is_some() && is_plain
 }
 
 /// The fields of an item that a hash covers beside its parts.
@@ -47,7 +75,15 @@ enum Coverage {
 /// Returns `true` if the complete content of an item that is not encrypted is its identity.
 fn is_identity(draft: &ItemDraft) -> bool {
     let name_counts = draft.name.is_none() || is_identified_by_name(draft);
-    name_counts && !draft.is_error && draft.parts.iter().all(|part| is_content(part) && part.recognized_by.is_none())
+    let is_plain = |part: &DraftPart| is_content(part) && matches!(part.identity(), None | Some(Cow::Borrowed(_)));
+    let is_whole = !joins_texts(draft) || draft.parts.len() <= 1;
+    name_counts && !draft.is_error && is_whole && draft.parts.iter().all(is_plain)
+}
+
+/// Returns `true` if texts that follow each other are one text for the identity of the item: clients join the texts of an
+/// answer when they repeat it, or split them.
+fn joins_texts(draft: &ItemDraft) -> bool {
+    draft.role == Role::Assistant && draft.kind == ItemKind::Message
 }
 
 /// Returns `true` if items with other names are other items: calls, and what programs write. Clients may add the name of
@@ -66,18 +102,12 @@ fn is_content(part: &DraftPart) -> bool {
     part.purpose == PartPurpose::Content
 }
 
-/// Returns the hash of an item as if it had the given call id. Of its parts, only those for which `counts` returns
-/// `true` are hashed, each with the canonical text that `canonical_text` returns.
-fn hash(
-    draft: &ItemDraft,
-    coverage: Coverage,
-    call_id: Option<&CallId>,
-    counts: impl Fn(&DraftPart) -> bool,
-    canonical_text: impl Fn(&DraftPart) -> Option<&str>,
-) -> u128 {
+/// Returns the hash of an item as if it had the given labels. Of its parts, only those for which `counts` returns `true`
+/// are hashed.
+fn hash(draft: &ItemDraft, coverage: Coverage, labels: Labels<'_>, counts: impl Fn(&DraftPart) -> bool) -> u128 {
     let ItemDraft {
         role,
-        channel,
+        channel: _,
         kind,
         call_id: _,
         name,
@@ -92,9 +122,9 @@ fn hash(
     let name = name.as_deref().filter(|_| is_complete || is_identified_by_name(draft));
     let mut hash = FieldHasher(Xxh3::new());
     hash.tag(role_tag(*role));
-    hash.tag(channel.map_or(0, channel_tag));
+    hash.tag(labels.channel.map_or(0, channel_tag));
     hash.tag(kind_tag(*kind));
-    hash.optional(call_id.map(AsRef::as_ref));
+    hash.optional(labels.call_id.map(AsRef::as_ref));
     hash.optional(name);
     hash.optional(namespace.as_deref());
     hash.tag(u8::from(*is_error && is_complete));
@@ -105,11 +135,28 @@ fn hash(
     hash.optional(agent_message.is_some().then_some(&author));
     hash.optional(agent_message.is_some().then_some(&recipient));
     hash.tag(history_effect_tag(*history_effect));
-    for part in parts.iter().filter(|part| counts(part)) {
-        hash.part(&part.part, canonical_text(part));
+    let mut parts = parts.iter().filter(|part| counts(part)).peekable();
+    while let Some(part) = parts.next() {
+        if is_complete {
+            hash.part(&part.part, part.canonical.as_deref());
+        } else if let Part::Text(first) = &part.part
+            && joins_texts(draft)
+        {
+            let mut texts = vec![&**first];
+            while let Some(Part::Text(next)) = parts.peek().map(|part| &part.part) {
+                texts.push(next);
+                parts.next();
+            }
+            hash.joined_text(&texts);
+        } else {
+            hash.part(&part.part, part.identity().as_deref());
+        }
     }
     hash.0.digest128()
 }
+
+/// The tag of a text part.
+const TEXT_TAG: u8 = 1;
 
 /// A hasher for lists of fields. Each text is preceded by its length, so that different lists of fields are different
 /// inputs.
@@ -130,10 +177,18 @@ impl FieldHasher {
         self.text(text.unwrap_or_default());
     }
 
+    /// Hashes texts as the one text that they are together.
+    fn joined_text(&mut self, texts: &[&str]) {
+        self.tag(TEXT_TAG);
+        self.0.update(&(texts.iter().map(|text| text.len() as u64).sum::<u64>()).to_le_bytes());
+        texts.iter().for_each(|text| self.0.update(text.as_bytes()));
+        self.optional(None);
+    }
+
     fn part(&mut self, part: &Part, canonical: Option<&str>) {
         match part {
             Part::Text(text) => {
-                self.tag(1);
+                self.tag(TEXT_TAG);
                 self.text(text);
             }
             Part::Summary(text) => {

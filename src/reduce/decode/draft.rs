@@ -1,8 +1,10 @@
 //! An item's content while it is parsed.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
-use super::canonical_json::{canonical, canonical_object, canonical_text, summary};
+use super::canonical_json::{canonical, canonical_object, canonical_text, integers, summary};
 use super::decode_error::{DecodeError, UNREADABLE_VALUE};
 use crate::event::CallId;
 use crate::graph::{self, AgentMessage, Channel, HistoryEffect, ItemKind, Role};
@@ -26,8 +28,11 @@ pub(super) struct DraftPart {
 
 impl DraftPart {
     /// Returns the canonical text by which the part is recognized in later requests.
-    pub(super) fn identity(&self) -> Option<&str> {
-        self.recognized_by.as_deref().or(self.canonical.as_deref())
+    pub(super) fn identity(&self) -> Option<Cow<'_, str>> {
+        match &self.recognized_by {
+            Some(text) => Some(Cow::Owned(integers(text).into_owned())),
+            None => self.canonical.as_deref().map(integers),
+        }
     }
 }
 

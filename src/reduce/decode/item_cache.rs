@@ -21,8 +21,9 @@ pub(in crate::reduce) struct DecodedItem {
     /// Hash that is equal for items with the same content. Of reasoning with encrypted content, it covers the encrypted
     /// content alone.
     pub(in crate::reduce) identity: u128,
-    /// The `identity` that a tool call has without its id. `None` if the item is no tool call with an id.
-    pub(in crate::reduce) without_call_id: Option<u128>,
+    /// The `identity` that the item has without what clients drop: the id of a tool call, the phase of a message. `None`
+    /// if the item has neither.
+    pub(in crate::reduce) reduced: Option<u128>,
     /// A peculiarity of the item that is reported as a diagnostic. `None` if there is nothing to report.
     pub(in crate::reduce) notice: Option<ItemNotice>,
 }
@@ -120,9 +121,9 @@ impl CacheState {
             Ok(ParsedItem { content, hashes, id, notice }) => {
                 let id = id.map(|id| self.key_of(id));
                 let content = *self.by_content.entry((hashes.complete, notice.clone())).or_insert_with(|| {
-                    let ContentHashes { complete: _, identity, without_call_id } = hashes;
+                    let ContentHashes { complete: _, identity, reduced } = hashes;
                     let content = Arc::new(content);
-                    self.decoded_items.push(Ok(DecodedItem { content, identity, without_call_id, notice }));
+                    self.decoded_items.push(Ok(DecodedItem { content, identity, reduced, notice }));
                     next
                 });
                 ListedItem { content, id }

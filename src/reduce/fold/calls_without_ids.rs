@@ -36,7 +36,7 @@ impl ConversationBuilder<'_> {
     /// list decides.
     pub(super) fn gives_id(&self, thread: &ThreadId, item: ItemId, listed: ListedItem) -> bool {
         let Ok(decoded) = self.decoded_items.get(listed.content) else { return false };
-        let Some(content) = decoded.without_call_id.filter(|content| self.item_identity(item) == Some(*content)) else {
+        let Some(content) = decoded.reduced.filter(|content| self.item_identity(item) == Some(*content)) else {
             return false;
         };
         let equal = self.calls_without_ids.with_content(thread, content);
@@ -48,7 +48,7 @@ impl ConversationBuilder<'_> {
     /// Gives a call item without an id the id of a listed call that repeats it. Does nothing for other items.
     pub(super) fn learn_call_id(&mut self, thread: &ThreadId, item: ItemId, listed: ListedItem) {
         let Ok(decoded) = self.decoded_items.get(listed.content) else { return };
-        let Some(content) = decoded.without_call_id.filter(|content| self.item_identity(item) == Some(*content)) else {
+        let Some(content) = decoded.reduced.filter(|content| self.item_identity(item) == Some(*content)) else {
             return;
         };
         self.calls_without_ids.remove(thread, content, item);

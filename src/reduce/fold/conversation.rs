@@ -90,8 +90,9 @@ pub(super) struct ConversationBuilder<'a> {
 pub(super) struct ItemIdentity {
     /// Identity hash of the item's content.
     content: u128,
-    /// Identity hash that a tool call would have without its id. `None` if the item is no tool call with an id.
-    without_call_id: Option<u128>,
+    /// Identity hash that the item would have without what clients drop: the id of a tool call, the phase of a message.
+    /// `None` if the item has neither.
+    reduced: Option<u128>,
     /// The decoded item in which the item was last seen. `None` if no body contains the item.
     last_seen_as: Option<ContentId>,
     /// The provider's id with which the item was last seen. `None` if no body has its id.
@@ -99,10 +100,10 @@ pub(super) struct ItemIdentity {
 }
 
 impl ItemIdentity {
-    /// Returns the identity hashes by which the item is recognized: the hash of its content and, of a tool call, the
-    /// hash without the call's id, because clients may drop it.
+    /// Returns the identity hashes by which the item is recognized: the hash of its content and the hash
+    /// without the id of a call or the phase of a message, because clients may drop them.
     fn hashes(&self) -> impl Iterator<Item = u128> {
-        [Some(self.content), self.without_call_id].into_iter().flatten()
+        [Some(self.content), self.reduced].into_iter().flatten()
     }
 }
 
@@ -262,10 +263,10 @@ impl<'a> ConversationBuilder<'a> {
     }
 
     /// Sets the hashes by which an item of the thread is recognized: with its call id, and without.
-    pub(super) fn set_identity(&mut self, thread: &ThreadId, item: ItemId, content: u128, without_call_id: u128) {
+    pub(super) fn set_identity(&mut self, thread: &ThreadId, item: ItemId, content: u128, reduced: u128) {
         let Some(identity) = self.identities.get_mut(item.index()) else { return };
         identity.content = content;
-        identity.without_call_id = Some(without_call_id);
+        identity.reduced = Some(reduced);
         self.live.entry(thread.clone()).or_default().contents.insert(content);
     }
 
@@ -286,7 +287,7 @@ impl<'a> ConversationBuilder<'a> {
         listed: ListedItem,
         diagnostics: &mut Diagnostics,
     ) -> Option<ItemId> {
-        let DecodedItem { content, identity, without_call_id, notice } = self.decoded(listed.content)?;
+        let DecodedItem { content, identity, reduced, notice } = self.decoded(listed.content)?;
         match notice {
             Some(ItemNotice::UnknownType(unknown)) => {
                 let message =
@@ -313,7 +314,7 @@ impl<'a> ConversationBuilder<'a> {
         }
         let identity = ItemIdentity {
             content: *identity,
-            without_call_id: *without_call_id,
+            reduced: *reduced,
             last_seen_as: Some(listed.content),
             provider_id: None,
         };
@@ -329,7 +330,7 @@ impl<'a> ConversationBuilder<'a> {
 
     /// Appends an item that no body contains to the graph's items, and returns its id. No later item has its content.
     pub(super) fn add(&mut self, source: &ItemSource<'_>, content: Arc<Content>) -> ItemId {
-        let identity = ItemIdentity { content: 0, without_call_id: None, last_seen_as: None, provider_id: None };
+        let identity = ItemIdentity { content: 0, reduced: None, last_seen_as: None, provider_id: None };
         self.add_with_identity(source, content, identity)
     }
 

@@ -1,7 +1,7 @@
 //! Merges two copies of one item. A copy may lack the name of its author, the failure of its tool, or the id of its call. Copies of
 //! reasoning are recognized by equal encrypted content; texts and summaries may be missing from either.
 
-use crate::graph::{Content, Part};
+use crate::graph::{Content, ItemKind, Part};
 
 /// The result of merging a second copy into the first.
 pub(super) enum MergedCopies {
@@ -35,7 +35,13 @@ pub(super) fn merge_copies(first: &Content, second: &Content) -> MergedCopies {
 fn merged_parts<'c>(first: &'c Content, second: &'c Content) -> Option<Vec<&'c Part>> {
     let is_text = |part: &&Part| part.as_text().is_some();
     let is_summary = |part: &&Part| matches!(part, Part::Summary(_));
-    let texts = pick_nonempty(first, second, is_text)?;
+    // Copies of a message have one text, in one part or in several.
+    let has_text = first.parts.iter().any(|part| is_text(&part));
+    let texts = if first.kind == ItemKind::Message && has_text {
+        first.parts.iter().filter(is_text).collect()
+    } else {
+        pick_nonempty(first, second, is_text)?
+    };
     let summaries = pick_nonempty(first, second, is_summary)?;
     let rest = first.parts.iter().filter(|part| !is_text(part) && !is_summary(part));
     Some(texts.into_iter().chain(summaries).chain(rest).collect())

@@ -37,7 +37,7 @@ struct Asked {
 
 impl Asked {
     fn arguments(&self) -> String {
-        let number = if self.is_rewritten { json!(1) } else { json!(1.0) };
+        let number = if self.is_rewritten { json!("1") } else { json!(1) };
         json!({ "at": self.at, "lines": number }).to_string()
     }
 }

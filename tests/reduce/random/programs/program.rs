@@ -210,7 +210,7 @@ impl Program {
                 Ids::Constant => "call".to_owned(),
             };
             let at = if self.settings.has_equal_calls { json!("here") } else { json!(token) };
-            calls.push(Call { id, tool, token, arguments: json!({ "at": at, "lines": 1.0 }).to_string() });
+            calls.push(Call { id, tool, token, arguments: json!({ "at": at, "lines": 1 }).to_string() });
         }
         self.agents[agent].calls += count;
         calls
@@ -221,7 +221,7 @@ impl Program {
         if let Entry::Answer { calls, .. } = &mut answer
             && self.settings.spells_anew
         {
-            calls.iter_mut().for_each(|call| call.arguments = call.arguments.replace("1.0", "1"));
+            calls.iter_mut().for_each(|call| call.arguments = call.arguments.replace(":1", ":\"1\""));
         }
         let may_continue = self.settings.memory == Memory::Provider && !self.settings.spells_anew;
         let Agent { history, continues, .. } = &mut self.agents[agent];
