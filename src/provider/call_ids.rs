@@ -2,6 +2,7 @@
 //! the tool links them then.
 
 use serde_json::value::RawValue;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::entries::{Entries, EntryFormat};
 use super::item::{Item, ItemContent};
@@ -63,13 +64,30 @@ fn calls_of_parts(parts: Vec<Part<'_>>) -> Vec<CallWithId> {
     parts.into_iter().filter_map(call).collect()
 }
 
+/// The outputs at the end of a conversation, behind everything that the model wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LastOutputs {
+    /// The ids of their calls, the last one first. An id of several outputs occurs several times.
+    pub(crate) ids: Vec<String>,
+    /// Hash of what follows the model's last words, and of the number of entries before it. A request that repeats another
+    /// one has the same hash.
+    pub(crate) hash: u128,
+}
+
 impl Request<'_> {
-    /// Returns the ids of the calls whose outputs stand at the end of the conversation, behind everything that the
-    /// model wrote. An id of several outputs is returned several times.
-    pub(crate) fn last_output_ids(&self) -> Vec<String> {
-        let Some(entries) = self.entries() else { return Vec::new() };
+    /// Returns the outputs that stand at the end of the conversation, behind everything that the model wrote.
+    pub(crate) fn last_outputs(&self) -> LastOutputs {
+        let Some(entries) = self.entries() else { return LastOutputs::default() };
         let read = |raw| if self.has_items() { outputs_of_item(raw) } else { outputs_of_message(raw) };
-        entries.elements().into_iter().rev().map_while(read).flatten().collect()
+        let elements = entries.elements();
+        let mut hash = xxh3_128(self.previous_response_id().unwrap_or_default().as_bytes());
+        let mut ids = Vec::new();
+        for raw in elements.iter().rev().copied() {
+            let Some(outputs) = read(raw) else { break };
+            hash = hash.rotate_left(1) ^ xxh3_128(raw.get().as_bytes());
+            ids.extend(outputs);
+        }
+        LastOutputs { ids, hash: hash ^ elements.len() as u128 }
     }
 }
 

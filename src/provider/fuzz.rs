@@ -16,7 +16,7 @@ pub fn read_all(bytes: &[u8]) {
             request.tools(),
             request.default_role(),
             request.documents(),
-            request.last_output_ids(),
+            request.last_outputs(),
         );
         request.instructions().iter().for_each(|instructions| read_content(instructions.content));
         request.entries().iter().for_each(read_entries);

@@ -10,6 +10,7 @@ mod reused_ids;
 mod sums;
 mod terminals;
 mod tool_names;
+mod unlinked;
 mod visible;
 mod visible_call;
 

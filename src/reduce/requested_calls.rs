@@ -54,6 +54,21 @@ pub(crate) struct ToolStart {
     pub(crate) arguments: Option<ArgumentsHash>,
     /// Position of the start.
     pub(crate) started: u64,
+    /// Position before which no inference call started whose call the tool may run. 0 if there is none.
+    pub(crate) requested_since: u64,
+}
+
+/// The call that a tool runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TakenCall {
+    /// Number of the call.
+    pub(crate) number: usize,
+    /// Position at which its response arrived.
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "the reducer knows the arguments of calls"))]
+    pub(crate) responded: u64,
+    /// Number of a call of another response that the tool may run as well, because both arrived before the tool started.
+    /// `None` if there is none.
+    pub(crate) rival: Option<usize>,
 }
 
 /// The calls of one id that responses requested and that no tool has run yet.
@@ -125,7 +140,8 @@ impl RequestedCalls {
 
     /// Removes the call that a tool runs, and returns its number. Returns `None` if the tool runs none of the calls.
     ///
-    /// The call is of an inference call that had started before the tool, and its name agrees with that of the tool. It
+    /// The call is of an inference call that had started before the tool, and its name agrees with that of the tool. If
+    /// the response before the tool is unknown, the call is not of an earlier one. It
     /// has the arguments of the tool rather than others, which the program may have changed. Among such calls, it
     /// is of the tool's own turn rather than of another, and among the calls of a turn of a completed inference call
     /// rather than of another. Among these, it is the first call of the latest response. Of responses that were generated
@@ -136,15 +152,33 @@ impl RequestedCalls {
     /// response may be cut off afterwards. A complete call of an earlier turn is then one that nothing ran, because the
     /// user interrupted the turn. The next turn runs such a call only before its first request, when it has no calls of
     /// its own.
-    pub(crate) fn take(&mut self, tool: &ToolStart) -> Option<usize> {
+    pub(crate) fn take(&mut self, tool: &ToolStart) -> Option<TakenCall> {
         let turns = tool.turn_id.iter().cloned().map(Some).chain([None]);
         let groups = turns.flat_map(|turn_id| [(turn_id.clone(), true), (turn_id, false)]);
         let arguments = tool.arguments.map(Some).into_iter().chain([None]);
         let mut groups = arguments.flat_map(|arguments| groups.clone().map(move |group| (arguments, group)));
-        let number =
+        let taken =
             groups.find_map(|(arguments, (turn_id, is_complete))| self.find(tool, arguments, turn_id, is_complete))?;
-        self.remove(number);
-        Some(number)
+        self.remove(taken.number);
+        Some(taken)
+    }
+
+    /// Returns `true` if a tool may run the call with a number, whatever the names of both are.
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "the reducer knows which ids are reused"))]
+    pub(crate) fn may_run(&self, number: usize, tool: &ToolStart) -> bool {
+        let call = self.calls.get(&number);
+        call.is_some_and(|call| call.started >= tool.requested_since && tool.started <= call.until)
+    }
+
+    /// Returns `true` if there is a call of another response than the one that arrived at a position.
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "the reducer knows the arguments of calls"))]
+    pub(crate) fn has_other_response(&self, responded: u64) -> bool {
+        let group = |is_complete| Group { turn_id: None, is_complete, name: NameGroup::Any, arguments: None };
+        let mut groups = [true, false].into_iter().filter_map(|is_complete| self.groups.get(&group(is_complete)));
+        groups.any(|group| {
+            let ends = [group.by_response.first_key_value(), group.by_response.last_key_value()];
+            ends.into_iter().flatten().any(|((other, _), _)| *other != responded)
+        })
     }
 
     fn find(
@@ -153,13 +187,16 @@ impl RequestedCalls {
         arguments: Option<ArgumentsHash>,
         turn_id: Option<TurnId>,
         is_complete: bool,
-    ) -> Option<usize> {
+    ) -> Option<TakenCall> {
         let names = NameGroup::of_tool(tool.name.as_ref()).into_iter();
         let groups = names.map(|name| Group { turn_id: turn_id.clone(), is_complete, name, arguments });
         let groups: Vec<_> = groups.filter_map(|group| self.groups.get(&group)).collect();
-        let latest_start = groups.iter().filter_map(|group| group.latest_start_before(tool.started)).max()?;
+        let latest_start = groups.iter().filter_map(|group| group.latest_start_before(tool.started)).max();
+        let latest_start = latest_start.filter(|start| *start >= tool.requested_since)?;
         let first = groups.iter().filter_map(|group| group.first_response_since(latest_start, tool.started));
-        first.min().map(|(_, number)| number)
+        let (responded, number) = first.min()?;
+        let rivals = groups.iter().filter_map(|group| group.call_of_other_response(responded, tool));
+        Some(TakenCall { number, responded, rival: rivals.max() })
     }
 }
 
@@ -183,6 +220,17 @@ impl GroupedCalls {
     fn latest_start_before(&self, position: u64) -> Option<u64> {
         let mut earlier = self.by_start.range(..(position, 0)).rev();
         earlier.find(|(_, until)| position <= **until).map(|((started, _), _)| *started)
+    }
+
+    /// Returns the number of a call that a tool may run and whose response arrived before the tool started, and not at the
+    /// position `responded`. Only the responses before and after that position count.
+    fn call_of_other_response(&self, responded: u64, tool: &ToolStart) -> Option<usize> {
+        let may_run = |(_, (started, until)): &(&(u64, usize), &(u64, u64))| {
+            *started >= tool.requested_since && tool.started <= *until
+        };
+        let earlier = self.by_response.range(..(responded, 0)).next_back();
+        let later = self.by_response.range((responded + 1, 0)..(tool.started.max(responded + 1), 0)).next();
+        earlier.into_iter().chain(later).find(may_run).map(|((_, number), _)| *number)
     }
 
     /// Returns the first response that arrived at or after a position, and the number of its first call that a tool may

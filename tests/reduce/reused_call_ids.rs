@@ -11,6 +11,7 @@ mod lost_responses;
 mod named;
 mod outputs;
 mod rewritten;
+mod told_apart;
 mod tool_names;
 mod tools;
 

@@ -1,7 +1,7 @@
 //! Finds the inference calls that requested the tools of a thread while the program runs, by the same rule as the
 //! reducer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::link_target::LinkTarget;
 use crate::event::{CallId, ToolCallId, TurnId};
@@ -18,6 +18,12 @@ pub(super) struct ToolRequests {
     has_ids: bool,
     /// The calls of responses that were cut off and that programs may still act on.
     cut_off: Vec<CutOffCall>,
+    /// The last completed response of each open turn.
+    last_of_turns: HashMap<TurnId, LastResponse>,
+    /// The last completed response of the thread.
+    last_response: Option<LastResponse>,
+    /// Hashes of the outputs at the end of the last requests.
+    last_outputs: VecDeque<u128>,
 }
 
 /// A call of a response that was cut off.
@@ -40,6 +46,8 @@ struct CallsOfId {
     unanswered: Vec<usize>,
     /// The calls among `unanswered` that a tool runs.
     running: HashSet<usize>,
+    /// The calls whose tools may run calls of other responses.
+    ambiguous: HashSet<usize>,
     /// The calls in `requested` that only tools run that have started already.
     expired: Vec<usize>,
     /// The tools whose spans have no link yet, in order of start.
@@ -74,6 +82,18 @@ pub(super) struct RequestingResponse {
     pub(super) span: Option<LinkTarget>,
 }
 
+/// The highest number of requests in a thread among which repeated ones are found.
+const MAX_LAST_OUTPUTS: usize = 64;
+
+/// The last response of a turn or a thread.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastResponse {
+    /// Ordinal of the start of the inference call.
+    pub(super) started: u64,
+    /// `true` if the items of the response are known. Others may have requested any tool call.
+    pub(super) has_known_items: bool,
+}
+
 /// A tool that was started with a call id.
 #[derive(Debug)]
 pub(super) struct StartedTool {
@@ -85,9 +105,26 @@ pub(super) struct StartedTool {
     pub(super) spelled_name: Option<CallId>,
     /// Ordinal of the start.
     pub(super) started: u64,
+    /// `true` if the arguments of the tool are recorded. The reducer compares them with those of calls.
+    pub(super) has_arguments: bool,
+    /// Ordinal before which no inference call started whose call the tool may run, because the last response is unknown.
+    /// Set when the tool is added.
+    pub(super) requested_since: u64,
 }
 
 impl ToolRequests {
+    /// Records that an inference call completed.
+    pub(super) fn complete(&mut self, turn: Option<&TurnId>, response: LastResponse) {
+        self.last_response = Some(response);
+        self.last_of_turns.extend(turn.map(|turn| (turn.clone(), response)));
+    }
+
+    /// Ends a turn. `at` is the ordinal of the end.
+    pub(super) fn end_turn(&mut self, turn: &TurnId, at: u64) {
+        self.drop_cut_off_calls(turn, at);
+        self.last_of_turns.remove(turn);
+    }
+
     /// Adds the calls of a response.
     pub(super) fn add_response(&mut self, response: &RequestingResponse, calls: &[CallWithId]) {
         let RequestingResponse { turn_id, is_complete, started, responded, span } = response;
@@ -113,8 +150,13 @@ impl ToolRequests {
     }
 
     /// Adds the outputs that a request adds to the conversation. No tool that starts later runs their calls. `at` is the
-    /// ordinal of the request.
-    pub(super) fn add_outputs(&mut self, answered: &[CallId], at: u64) {
+    /// ordinal of the request. A request that repeats an earlier one, whose outputs have the hash `outputs` too, adds none.
+    pub(super) fn add_outputs(&mut self, answered: &[CallId], outputs: u128, at: u64) {
+        if self.last_outputs.contains(&outputs) {
+            return;
+        }
+        self.last_outputs.truncate(MAX_LAST_OUTPUTS - 1);
+        self.last_outputs.push_front(outputs);
         for call in answered {
             if let Some(calls) = self.calls.get_mut(call) {
                 calls.answer_last(at);
@@ -136,7 +178,10 @@ impl ToolRequests {
     }
 
     /// Adds a tool that was started with a call id, or without one.
-    pub(super) fn start_tool(&mut self, call: Option<&CallId>, tool: StartedTool) {
+    pub(super) fn start_tool(&mut self, call: Option<&CallId>, mut tool: StartedTool) {
+        let of_turn = tool.turn_id.as_ref().and_then(|turn| self.last_of_turns.get(turn)).copied();
+        let unknown = of_turn.or(self.last_response).filter(|last| !last.has_known_items);
+        tool.requested_since = unknown.map_or(0, |last| last.started);
         self.names.add_tool(&tool.names);
         if let Some(call) = call {
             self.calls.entry(call.clone()).or_default().start(tool);
@@ -158,12 +203,14 @@ impl ToolRequests {
             return None;
         }
         let is_tool = |running: &RunningTool| running.tool.tool_call_id == *tool;
-        let StartedTool { turn_id, names: of_tool, spelled_name, started, .. } =
+        let StartedTool { turn_id, names: of_tool, spelled_name, started, has_arguments, requested_since, .. } =
             &calls.get(call)?.tools.iter().find(|running| is_tool(running))?.tool;
         let name = spelled_name.clone().filter(|name| name != call)?;
         let (turn_id, of_tool) = (turn_id.clone(), names.of_tool(of_tool));
-        let start = ToolStart { turn_id, name: of_tool, arguments: None, started: *started };
-        let requester = calls.get_mut(&name)?.run(&start)?;
+        let (started, requested_since) = (*started, *requested_since);
+        let start = ToolStart { turn_id, name: of_tool, arguments: None, started, requested_since };
+        let has_arguments = *has_arguments;
+        let requester = calls.get_mut(&name)?.run(&start, has_arguments)?;
         if let Some(of_id) = calls.get_mut(call) {
             of_id.tools.retain(|running| !is_tool(running));
         }
@@ -219,35 +266,59 @@ impl CallsOfId {
     }
 
     /// Returns the requester of the call that a tool runs whose own id is another one.
-    fn run(&mut self, start: &ToolStart) -> Option<Requester> {
-        let call = self.requested.take(start)?;
+    fn run(&mut self, start: &ToolStart, has_arguments: bool) -> Option<Requester> {
+        let call = self.take(start, has_arguments)?;
         self.running.insert(call);
+        self.requester_of(call)
+    }
+
+    /// Removes the call that a tool runs, and returns its number. The requester of a call is forgotten if the tool may run
+    /// the call of another response, as arguments or later requests show.
+    fn take(&mut self, start: &ToolStart, has_arguments: bool) -> Option<usize> {
+        let taken = self.requested.take(start)?;
+        let is_chosen_by_arguments = has_arguments && self.requested.has_other_response(taken.responded);
+        if taken.rival.is_some() || is_chosen_by_arguments {
+            self.ambiguous.insert(taken.number);
+            self.ambiguous.extend(taken.rival);
+        }
+        Some(taken.number)
+    }
+
+    /// Returns the requester of a call: none if the tool may run another call.
+    fn requester_of(&self, call: usize) -> Option<Requester> {
+        if self.ambiguous.contains(&call) {
+            return Some(Requester(None));
+        }
         self.requesters.get(call).cloned().map(Requester)
     }
 
     /// Returns the requester of a tool. `in_thread` are the names in the thread.
     fn requester(&mut self, tool: &ToolCallId, in_thread: &NamesInThread) -> Option<Requester> {
         let position = self.tools.iter().position(|running| running.tool.tool_call_id == *tool)?;
-        for running in self.tools.iter_mut().take(position + 1).filter(|running| running.call.is_none()) {
+        for at in 0..=position {
+            let Some(RunningTool { tool, is_first, call: None }) = self.tools.get(at) else { continue };
+            let is_first = *is_first;
+            let StartedTool { turn_id, names, started, has_arguments, requested_since, .. } = tool;
+            let (started, requested_since, has_arguments) = (*started, *requested_since, *has_arguments);
+            let (turn_id, name) = (turn_id.clone(), in_thread.of_tool(names));
+            let start = ToolStart { turn_id, name, arguments: None, started, requested_since };
             // An id that only one call has is not reused: the first tool with the id runs this call.
-            running.call = match self.requesters.len() {
+            let call = match self.requesters.len() {
                 0 => None,
-                1 => Some(0).filter(|_| running.is_first),
-                _ => {
-                    let StartedTool { turn_id, names, started, .. } = &running.tool;
-                    let (turn_id, name) = (turn_id.clone(), in_thread.of_tool(names));
-                    let start = ToolStart { turn_id, name, arguments: None, started: *started };
-                    self.requested.take(&start)
-                }
+                1 => Some(0).filter(|call| is_first && self.requested.may_run(*call, &start)),
+                _ => self.take(&start, has_arguments),
             };
-            if let Some(call) = running.call {
+            if let Some(call) = call {
                 self.requested.remove(call);
                 self.running.insert(call);
+            }
+            if let Some(running) = self.tools.get_mut(at) {
+                running.call = call;
             }
         }
         let call = self.tools.get(position)?.call?;
         self.tools.remove(position);
         self.remove_expired();
-        self.requesters.get(call).cloned().map(Requester)
+        self.requester_of(call)
     }
 }

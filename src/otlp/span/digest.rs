@@ -38,6 +38,8 @@ pub(crate) struct RequestDigest {
     pub(crate) reasoning_level: Option<String>,
     /// Ids of the calls whose outputs the request adds to the conversation.
     pub(crate) answered_calls: Vec<CallId>,
+    /// Hash of these outputs and of their place in the conversation.
+    pub(crate) last_outputs: u128,
     /// Input messages as JSON text in the schema of the GenAI conventions. `None` if content is not captured.
     pub(crate) input_messages: Option<String>,
     /// System instructions as JSON text in the schema of the GenAI conventions. `None` if content is not captured.

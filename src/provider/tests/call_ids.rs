@@ -7,7 +7,7 @@ use crate::provider::Request;
 #[track_caller]
 fn check(body: &Value, expected: &[&str]) {
     let text = body.to_string();
-    assert_eq!(Request::parse(&text).expect("an object").last_output_ids(), expected, "{body}");
+    assert_eq!(Request::parse(&text).expect("an object").last_outputs().ids, expected, "{body}");
 }
 
 #[test]

@@ -5,33 +5,20 @@ use std::collections::{HashMap, HashSet};
 use std::mem::Discriminant;
 use std::sync::Arc;
 
+use super::answered_calls::AnsweredCalls;
 use super::calls_without_ids::CallsWithoutIds;
 use super::content_index::ContentIndex;
 use super::copies::{MergedCopies, merge_copies};
-use super::lists::{ListOrigin, RecordedList};
+pub(super) use super::item_source::ItemSource;
+use super::lists::{ListOrigin, RecordedList, ShortenedRequest};
 use super::named_calls::NamedCalls;
 use super::paths::{ListedBy, Path, Paths};
 use super::provider_compactions::CompactionPlace;
 use super::server_conversations::ServerConversations;
-use crate::event::{RawPayloadId, RequestInputMode, ResponseId, ThreadId, TurnId};
+use crate::event::{RequestInputMode, ResponseId, ThreadId};
 use crate::graph::{Code, Content, Evidence, Item, ItemId, Part, Producer};
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::{
-    ContentId, ConversationFact, DecodedItem, DecodedItems, ItemNotice, ListedItem, Logged, ProviderIdKey,
-};
-
-/// The payload from which items are created, with its event, thread and turn.
-pub(super) struct ItemSource<'a> {
-    pub(super) at: &'a Logged<ConversationFact>,
-    pub(super) thread: &'a ThreadId,
-    pub(super) turn: &'a TurnId,
-    pub(super) payload: &'a RawPayloadId,
-    /// Producer to record for the items that this payload creates. `None` for requests and histories before a
-    /// compaction, which produce no items.
-    pub(super) producer: Option<Producer>,
-    /// The name of the payload in messages of diagnostics.
-    pub(super) subject: &'a str,
-}
+use crate::reduce::decode::{ContentId, DecodedItem, DecodedItems, ItemNotice, ListedItem, ProviderIdKey};
 
 /// Identifies a request body that several requests reference: the address of its list of items in memory, and the input
 /// mode in the event, which determines the meaning of the list.
@@ -49,6 +36,9 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) requests: HashMap<usize, Path>,
     /// Items of each call's request and response, as a path, by the index of the call; computed on first use.
     pub(super) ends: HashMap<usize, Path>,
+    /// Identity hash of the instructions that begin each call's request, by the index of the call. Calls without
+    /// instructions are left out.
+    pub(super) instructions: HashMap<usize, u128>,
     /// Items of each call's response, by the index of the call.
     pub(super) responses: HashMap<usize, Vec<ItemId>>,
     /// Thread and items of each request body that was added, and the index of the first call with it. A retry with the
@@ -71,9 +61,12 @@ pub(super) struct ConversationBuilder<'a> {
     /// The last created item of a thread for each id that the provider gave an item.
     pub(super) by_provider_id: HashMap<(ThreadId, ProviderIdKey), ItemId>,
     pub(super) named_calls: NamedCalls,
+    pub(super) answered_calls: AnsweredCalls,
     pub(super) calls_without_ids: CallsWithoutIds,
     /// The lists that models were shown or returned, in order of the log.
     pub(super) lists: Vec<RecordedList>,
+    /// The full requests that lack some of the items before them.
+    pub(super) shortened: Vec<ShortenedRequest>,
     /// Number of steps of paths that existed when the last list was recorded.
     pub(super) listed_steps: usize,
     /// Indices of the calls whose responses were recorded without readable items.
@@ -117,6 +110,8 @@ pub(super) struct LiveSnapshot {
     /// All identity hashes by which items of the thread are recognized.
     contents: HashSet<u128>,
     index: ContentIndex,
+    /// The last request with the same instructions, and its response, by the identity hash of the instructions.
+    pub(super) by_instructions: HashMap<u128, Path>,
 }
 
 impl<'a> ConversationBuilder<'a> {
@@ -129,6 +124,7 @@ impl<'a> ConversationBuilder<'a> {
             live: HashMap::new(),
             requests: HashMap::new(),
             ends: HashMap::new(),
+            instructions: HashMap::new(),
             responses: HashMap::new(),
             requests_by_body: HashMap::new(),
             prefixes_by_body: HashMap::new(),
@@ -139,8 +135,10 @@ impl<'a> ConversationBuilder<'a> {
             server_conversations: ServerConversations::default(),
             by_provider_id: HashMap::new(),
             named_calls: NamedCalls::default(),
+            answered_calls: AnsweredCalls::default(),
             calls_without_ids: CallsWithoutIds::default(),
             lists: Vec::new(),
+            shortened: Vec::new(),
             listed_steps: 0,
             unknown_responses: HashSet::new(),
             has_unanswering_output: false,
@@ -217,7 +215,10 @@ impl<'a> ConversationBuilder<'a> {
             Some(_) | None => self.paths.extend(live, self.paths.len(live), ids.clone(), ListedBy::NoCall),
         };
         self.record_list(after_call.unwrap_or(path), ListOrigin::Response { call }, 0, source.at.when.seq);
-        self.live.entry(source.thread.clone()).or_default().path = path;
+        let instructions = self.instructions.get(&call).copied();
+        let thread = self.live.entry(source.thread.clone()).or_default();
+        thread.path = path;
+        thread.by_instructions.extend(instructions.map(|instructions| (instructions, after_call.unwrap_or(path))));
         if let Some(id) = id {
             self.by_response_id.insert((source.thread.clone(), id.clone()), call);
         }
@@ -248,7 +249,7 @@ impl<'a> ConversationBuilder<'a> {
     }
 
     /// Returns the decoded item with the given id. Returns `None` if it could not be decoded.
-    fn decoded(&self, content: ContentId) -> Option<&'a DecodedItem> {
+    pub(super) fn decoded(&self, content: ContentId) -> Option<&'a DecodedItem> {
         self.decoded_items.get(content).ok()
     }
 
@@ -349,6 +350,8 @@ impl<'a> ConversationBuilder<'a> {
             produced_by: source.producer.iter().cloned().collect(),
             evidence: Evidence::new(source.at.when.seq, Some(source.payload.clone())),
         });
+        let is_made = matches!(source.producer, Some(Producer::Inference { .. }));
+        self.items.last().into_iter().for_each(|item| self.answered_calls.add_call(item, is_made));
         self.live.entry(source.thread.clone()).or_default().contents.extend(identity.hashes());
         self.identities.push(identity);
         item_id

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::answered_calls::CallsInList;
 use super::conversation::{ConversationBuilder, ItemSource};
 use super::paths::{ListedBy, Path};
 use crate::event::ThreadId;
@@ -43,14 +44,22 @@ impl ConversationBuilder<'_> {
         let mut history_items = HistoryItems::new(history, items.len(), self);
         history_items.reserve_referenced(self, source.thread, items);
         let mut ids = Vec::with_capacity(items.len());
+        let mut calls = CallsInList::new(self.items.len());
+        let is_whole = history_items.unused <= items.len();
         for (index, &listed) in items.iter().enumerate() {
-            if let Some(item) = self.use_reference(source.thread, listed) {
-                ids.push(item);
-                continue;
-            }
-            let candidate = history_items.take_at_position(index, |item| self.repeats(source.thread, item, listed));
-            let candidate = candidate.or_else(|| history_items.take_by_content(self, source.thread, listed));
-            ids.extend(self.matched_or_new(source, candidate, listed, diagnostics));
+            let item = self.use_reference(source.thread, listed).or_else(|| {
+                let content = self.decoded(listed.content).map(|decoded| &decoded.content);
+                let call = content.and_then(|content| calls.answered_by(content));
+                let replaced = call.and_then(|(_, at)| history_items.items.get(at).copied().filter(|_| is_whole));
+                let answers_other = |item| self.answers_other_call(item, &calls, replaced);
+                let is_same = |item| self.repeats(source.thread, item, listed) && !answers_other(item);
+                let candidate = history_items.take_at_position(index, is_same);
+                let candidate =
+                    candidate.or_else(|| history_items.take_by_content(self, source.thread, listed, &calls));
+                self.matched_or_new(source, candidate, listed, diagnostics)
+            });
+            item.into_iter().for_each(|item| self.add_to_list(&mut calls, item));
+            ids.extend(item);
         }
         self.paths.step_count += history_items.step_count + items.len() as u64;
         let common_prefix = ids.iter().zip(&history_items.items).take_while(|(a, b)| a == b).count();
@@ -70,13 +79,14 @@ impl ConversationBuilder<'_> {
         let mut history_items = HistoryItems::new(history, 0, self);
         history_items.reserve_referenced(self, source.thread, items);
         let mut ids = Vec::with_capacity(items.len());
+        let mut calls = CallsInList::new(self.items.len());
         for &listed in items {
-            if let Some(item) = self.use_reference(source.thread, listed) {
-                ids.push(item);
-                continue;
-            }
-            let candidate = history_items.take_by_content(self, source.thread, listed);
-            ids.extend(self.matched_or_new(source, candidate, listed, diagnostics));
+            let item = self.use_reference(source.thread, listed).or_else(|| {
+                let candidate = history_items.take_by_content(self, source.thread, listed, &calls);
+                self.matched_or_new(source, candidate, listed, diagnostics)
+            });
+            item.into_iter().for_each(|item| self.add_to_list(&mut calls, item));
+            ids.extend(item);
         }
         self.paths.step_count += history_items.step_count + items.len() as u64;
         ids
@@ -151,13 +161,15 @@ impl HistoryItems {
         (!self.referenced.contains(&candidate) && self.take(position)).then_some(candidate)
     }
 
-    /// Uses the first unused item of the history with the content of a listed item. Returns `None` if there is none, or
-    /// if the listed item has only an id and a type, which tell no two items apart.
+    /// Uses the first unused item of the history with the content of a listed item. `calls` are the
+    /// calls before it in the list. Returns `None` if there is none, or if the listed item has only an id and a type,
+    /// which tell no two items apart.
     fn take_by_content(
         &mut self,
         conversation: &mut ConversationBuilder<'_>,
         thread: &ThreadId,
         listed: ListedItem,
+        calls: &CallsInList,
     ) -> Option<ItemId> {
         if matches!(listed.id, ListedId::WithType(_)) {
             return None;
@@ -173,6 +185,7 @@ impl HistoryItems {
             *next_occurrence += 1;
             let item = conversation.paths.item_at(self.path, position)?;
             let is_free = !self.referenced.contains(&item) && !conversation.names_other_call(thread, item, listed);
+            let is_free = is_free && !conversation.answers_other_call(item, calls, None);
             if is_free && self.take(position) {
                 return Some(item);
             }

@@ -65,6 +65,7 @@ pub(super) fn install(
     let after = conversation.readable_items(&made, after, diagnostics);
     let replacement: Vec<_> =
         after.into_iter().filter_map(|item| conversation.referenced_or_new(&made, item, diagnostics)).collect();
+    conversation.add_answered_calls(&replacement);
     conversation.record_checkpoint(&made, &replacement);
     conversation.set_replacement(thread, replacement.clone());
     let compaction = Compaction {

@@ -7,14 +7,12 @@
 
 use std::collections::HashMap;
 
-use xxhash_rust::xxh3::xxh3_128;
-
+use super::answered_requests::AnsweredRequests;
 use super::conversation::ConversationBuilder;
 use super::lists::{
-    CallIds, CallsBefore, ListOrigin, PlacedCall, PreviousResponse, RecordedList, ShownCall, ShownList, ShownOutput,
-    is_made_by_response,
+    CallIds, CallsBefore, ListOrigin, PlacedCall, PreviousResponse, RecordedList, ResponseCall, ShownCall, ShownList,
+    ShownOutput, extend_hash, is_made_by_response,
 };
-use super::lost_responses::LostResponses;
 use super::paths::StepId;
 use crate::graph::{ItemId, ItemKind, Role};
 
@@ -32,7 +30,7 @@ pub(super) struct Walked {
 pub(super) struct ListWalk<'a> {
     conversation: &'a ConversationBuilder<'a>,
     ids: &'a CallIds,
-    lost_responses: &'a LostResponses,
+    answered_requests: &'a AnsweredRequests,
     /// For each step by index, the steps that continue it, in the order of the places at which they leave it.
     continuations: Vec<Vec<StepId>>,
     /// Index of the recorded list that each step ends.
@@ -79,11 +77,13 @@ struct PathState {
     place: u128,
     /// Hash of the contents of the items, without instructions and reasoning.
     list_hash: u128,
+    /// Hash of the contents of the items, without reasoning.
+    hash_with_instructions: u128,
     foreign_items: usize,
     model_items: usize,
     unknown_responses: usize,
-    /// Index of the inference call whose response the next items are, if the response was recorded without content.
-    lost_response: Option<usize>,
+    /// The end of the last request of a completed inference call, if no item of another author stands behind it.
+    request_end: Option<(StepId, usize)>,
 }
 
 /// A change of the runs of an id.
@@ -97,7 +97,7 @@ impl<'a> ListWalk<'a> {
     pub(super) fn new(
         conversation: &'a ConversationBuilder<'a>,
         ids: &'a CallIds,
-        lost_responses: &'a LostResponses,
+        answered_requests: &'a AnsweredRequests,
     ) -> Self {
         let paths = &conversation.paths;
         let mut continuations: Vec<Vec<StepId>> = Vec::new();
@@ -113,7 +113,7 @@ impl<'a> ListWalk<'a> {
         Self {
             conversation,
             ids,
-            lost_responses,
+            answered_requests,
             continuations,
             lists: conversation.lists.iter().map(|list| list.step).zip(0..).collect(),
             runs: (0..ids.len()).map(|_| Vec::new()).collect(),
@@ -150,8 +150,7 @@ impl<'a> ListWalk<'a> {
             let is_here = |next: &StepId| paths.start(*next) == paths.start(visit.step) + visit.next_item;
             if let Some(next) = next.filter(is_here) {
                 visit.next_continuation += 1;
-                let place = (visit.step, paths.start(next));
-                let path = PathState { lost_response: self.lost_response(place, next), ..visit.path };
+                let path = visit.path;
                 visits.push(self.enter(next, path));
             } else if let Some(&item) = paths.step_items(visit.step).get(visit.next_item) {
                 self.visit_item(visit, item);
@@ -159,13 +158,6 @@ impl<'a> ListWalk<'a> {
                 self.leave(left);
             }
         }
-    }
-
-    /// Returns the index of the inference call whose response a step shows that starts at a place, if the response was
-    /// recorded without content.
-    fn lost_response(&self, place: (StepId, usize), step: StepId) -> Option<usize> {
-        let list = self.conversation.lists.get(*self.lists.get(&step)?)?;
-        self.lost_responses.at(place, list.seq).filter(|_| list.origin == ListOrigin::Request)
     }
 
     fn enter(&self, step: StepId, path: PathState) -> Visit {
@@ -211,13 +203,17 @@ impl<'a> ListWalk<'a> {
         let Some(content) = self.conversation.items.get(item.index()).map(|item| &item.content) else { return };
         let identity = self.conversation.item_identity(item).unwrap_or_default();
         let is_instruction = matches!(content.role, Role::System | Role::Developer);
-        if !is_instruction && content.kind != ItemKind::Reasoning {
-            visit.path.list_hash = extend_hash(visit.path.list_hash, identity);
+        if content.kind != ItemKind::Reasoning {
+            let PathState { list_hash, hash_with_instructions, .. } = &mut visit.path;
+            *hash_with_instructions = extend_hash(*hash_with_instructions, identity);
+            if !is_instruction {
+                *list_hash = extend_hash(*list_hash, identity);
+            }
         }
         visit.path.place = extend_hash(visit.path.place, item.index() as u128);
         if let Some(id) = self.ids.of_item(item) {
             if content.kind.is_call() {
-                self.visit_call(visit, list, id, (item, identity));
+                self.visit_call(visit, list, id, (item, identity, position));
             } else {
                 self.visit_output(visit, list, id, (item, identity));
             }
@@ -226,8 +222,12 @@ impl<'a> ListWalk<'a> {
             Role::Assistant => visit.path.model_items += 1,
             Role::System | Role::Developer | Role::User | Role::Tool => {
                 visit.path.foreign_items += 1;
-                visit.path.lost_response = None;
+                visit.path.request_end = None;
             }
+        }
+        let place = (visit.step, position + 1);
+        if self.answered_requests.end_at(place) {
+            visit.path.request_end = Some(place);
         }
     }
 
@@ -237,15 +237,14 @@ impl<'a> ListWalk<'a> {
         visit: &mut Visit,
         list: Option<&RecordedList>,
         id: usize,
-        (item, content): (ItemId, u128),
+        (item, content, position): (ItemId, u128, usize),
     ) {
-        let PathState { place, list_hash, foreign_items, unknown_responses, lost_response, .. } = visit.path;
-        let call = PlacedCall { item, place };
-        let is_made = || self.conversation.items.get(item.index()).is_some_and(is_made_by_response);
-        let lost_response = lost_response.filter(|_| !is_made());
+        let PathState { place, list_hash, hash_with_instructions, foreign_items, unknown_responses, .. } = visit.path;
+        let call = PlacedCall { item, place, position };
+        let response = list.and_then(|list| self.response_call(list, id, call, &visit.path));
         let named = visit.list.and_then(|list| self.conversation.named_calls.in_list(list, item));
         if let Some(shown) = self.shown_by(visit, list, id) {
-            shown.calls.push(ShownCall { call, content, list_hash, lost_response, named });
+            shown.calls.push(ShownCall { call, content, list_hash, hash_with_instructions, response, named });
         }
         let runs = &mut self.runs[id];
         let last_call = runs.last().and_then(|run| run.calls.last());
@@ -260,6 +259,26 @@ impl<'a> ListWalk<'a> {
                 visit.changes.push((id, Change::Run));
             }
         }
+    }
+
+    /// Returns the call of a response that a request shows as `call` of an id.
+    fn response_call(
+        &self,
+        list: &RecordedList,
+        id: usize,
+        call: PlacedCall,
+        path: &PathState,
+    ) -> Option<ResponseCall> {
+        let place = path.request_end.filter(|_| list.origin == ListOrigin::Request)?;
+        let completed = self.answered_requests.at(place, list.seq)?;
+        let is_made = || self.conversation.items.get(call.item.index()).is_some_and(is_made_by_response);
+        if completed.is_lost && is_made() {
+            return None;
+        }
+        let (_, end) = place;
+        let run = self.runs[id].last().filter(|run| run.foreign_items == path.foreign_items);
+        let number = run.map_or(0, |run| run.calls.len() - run.calls.partition_point(|call| call.position < end));
+        Some(ResponseCall { inference: completed.index, number, is_lost: completed.is_lost })
     }
 
     /// Adds an output to the current path and to what the list shows.
@@ -314,9 +333,4 @@ impl CallRun {
             None => Some((*self.calls.last()?, false)),
         }
     }
-}
-
-/// Returns the hash of a sequence whose start has the hash `start` and which has one element more.
-fn extend_hash(start: u128, next: u128) -> u128 {
-    xxh3_128(&[start.to_le_bytes(), next.to_le_bytes()].concat())
 }

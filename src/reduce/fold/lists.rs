@@ -6,13 +6,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::answered_requests::AnsweredRequests;
 use super::attempts::Attempts;
 use super::conversation::{ConversationBuilder, ItemSource};
 use super::list_walk::{ListWalk, Walked};
-use super::lost_responses::LostResponses;
 use super::paths::{ListedBy, Path, StepId};
 use crate::event::{CallId, InferenceId, Seq, ThreadId};
-use crate::graph::{InferenceCall, Item, ItemId, Producer, Table};
+use crate::graph::{InferenceCall, Item, ItemId, Producer, Role, Table};
 
 /// A list that differs from all earlier ones.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +24,13 @@ pub(super) struct RecordedList {
     pub(super) origin: ListOrigin,
     /// Position of the first item that the payload of the list itself contains.
     pub(super) own_from: usize,
+    pub(super) seq: Seq,
+}
+
+/// A full request that lacks some of the items before it. Its list may be equal to an earlier one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShortenedRequest {
+    pub(super) path: Path,
     pub(super) seq: Seq,
 }
 
@@ -36,6 +45,9 @@ pub(in crate::reduce) enum ListOrigin {
     Continuation(PreviousResponse),
     /// The history before or after a compaction.
     Checkpoint,
+    /// A full request that lacks some of the items before it, once more, with all its calls and without its outputs.
+    /// The items from the position `last_response` on are the last ones of the model, and what is behind them.
+    Shortened { last_response: usize },
 }
 
 /// The evidence for the response that a request continues.
@@ -55,6 +67,8 @@ pub(in crate::reduce) struct ShownLists {
     pub(in crate::reduce) lists: Vec<ShownList>,
     /// The inference calls with one request. Empty if no id is reused.
     pub(in crate::reduce) attempts: Attempts,
+    /// Indices of the inference calls whose responses were recorded without readable items. Empty if no id is reused.
+    pub(in crate::reduce) unknown_responses: HashSet<usize>,
     /// The reused ids among `ids`.
     reused: HashSet<(ThreadId, CallId)>,
 }
@@ -97,6 +111,44 @@ pub(in crate::reduce) struct ShownList {
     pub(in crate::reduce) model_items: usize,
 }
 
+/// A call of a response, by its number among the calls of the response with its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::reduce) struct ResponseCall {
+    /// Index of the inference call.
+    pub(in crate::reduce) inference: usize,
+    /// Number of the call, from 0.
+    pub(in crate::reduce) number: usize,
+    /// `true` if the response was recorded without its content.
+    pub(in crate::reduce) is_lost: bool,
+}
+
+impl ShownList {
+    /// Returns the first output of each call, by the place of the call.
+    pub(in crate::reduce) fn first_outputs(&self) -> HashMap<u128, &ShownOutput> {
+        let first = self.outputs.iter().filter(|output| output.is_first);
+        first.filter_map(|output| Some((output.call?.place, output))).collect()
+    }
+
+    /// Returns the list without calls of an id in a full request that lacks some of the items before it.
+    fn shortened(id: usize, origin: ListOrigin, seq: Seq) -> Self {
+        let (calls, outputs) = (Vec::new(), Vec::new());
+        Self { id, origin, seq, before: CallsBefore::default(), calls, outputs, model_items: 0 }
+    }
+}
+
+impl ShownCall {
+    /// Returns a call of which only the place is known.
+    fn placed(call: PlacedCall) -> Self {
+        Self { call, content: 0, list_hash: 0, hash_with_instructions: 0, response: None, named: None }
+    }
+
+    /// Returns the hashes of the list up to the call, the one that says more first. The hashes of lists without
+    /// instructions are equal.
+    pub(in crate::reduce) fn list_hashes(&self) -> [u128; 2] {
+        [self.hash_with_instructions, self.list_hash]
+    }
+}
+
 /// The calls of an id that stand before those in [`ShownList::calls`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::reduce) struct CallsBefore {
@@ -111,6 +163,8 @@ pub(in crate::reduce) struct PlacedCall {
     pub(in crate::reduce) item: ItemId,
     /// Hash of the items of the list up to the call and with it. Lists with the same items up to the call share it.
     pub(in crate::reduce) place: u128,
+    /// Position in the list.
+    pub(in crate::reduce) position: usize,
 }
 
 /// A call in a list, known from an earlier list or not.
@@ -122,8 +176,11 @@ pub(in crate::reduce) struct ShownCall {
     /// Hash of the contents of the list up to the call and with it. Instructions and reasoning do not count, because
     /// requests change or omit them.
     pub(in crate::reduce) list_hash: u128,
-    /// Index of the inference call whose response contained the call, if the response was recorded without content.
-    pub(in crate::reduce) lost_response: Option<usize>,
+    /// Hash of the contents of the list up to the call and with it, without reasoning.
+    pub(in crate::reduce) hash_with_instructions: u128,
+    /// The response that a request shows at this place. `None` if no inference call, or several, completed with what
+    /// stands before it.
+    pub(in crate::reduce) response: Option<ResponseCall>,
     /// The call item of a response that the list names by its id of the provider. `None` if the list names none.
     pub(in crate::reduce) named: Option<ItemId>,
 }
@@ -173,7 +230,32 @@ impl CallIds {
             ids.by_item.insert(item.item_id, index);
         }
         ids.mark_reused_by_responses(items);
+        ids.mark_reused_by_names(items);
         ids
+    }
+
+    /// Marks an id as reused if its calls name different tools.
+    fn mark_reused_by_names(&mut self, items: &[Item]) {
+        let mut names: HashMap<usize, &str> = HashMap::new();
+        for item in items.iter().filter(|item| item.content.kind.is_call()) {
+            let (Some(&id), Some(name)) = (self.by_item.get(&item.item_id), item.content.name.as_deref()) else {
+                continue;
+            };
+            self.repeated[id].is_reused |= *names.entry(id).or_insert(name) != name;
+        }
+    }
+
+    /// Marks an id as reused in the threads with responses without content if its calls have different contents: they
+    /// may be calls of such responses.
+    fn mark_reused_by_contents(&mut self, conversation: &ConversationBuilder<'_>, lossy: &HashSet<ThreadId>) {
+        let mut contents: HashMap<usize, Option<u128>> = HashMap::new();
+        for item in conversation.items.iter().filter(|item| item.content.kind.is_call()) {
+            let Some(&id) = self.by_item.get(&item.item_id).filter(|_| lossy.contains(&item.thread_id)) else {
+                continue;
+            };
+            let content = conversation.item_identity(item.item_id);
+            self.repeated[id].is_reused |= *contents.entry(id).or_insert(content) != content;
+        }
     }
 
     /// Marks an id as reused if a response made a call with it after another call with it was made or shown.
@@ -192,7 +274,8 @@ impl CallIds {
         let mut known = HashSet::new();
         for list in lists {
             for shown in &list.calls {
-                let is_new = shown.lost_response.is_some_and(|call| known.insert((list.id, call)));
+                let lost = shown.response.filter(|response| response.is_lost);
+                let is_new = lost.is_some_and(|response| known.insert((list.id, response.inference)));
                 self.repeated[list.id].is_reused |= is_new && self.first_calls[list.id] < shown.call.item;
             }
         }
@@ -206,6 +289,19 @@ impl CallIds {
     pub(super) fn len(&self) -> usize {
         self.repeated.len()
     }
+}
+
+/// Returns the items of a list with their places.
+fn placed_items(items: &[ItemId]) -> impl Iterator<Item = PlacedCall> + '_ {
+    items.iter().enumerate().scan(0, |place, (position, item)| {
+        *place = extend_hash(*place, item.index() as u128);
+        Some(PlacedCall { item: *item, place: *place, position })
+    })
+}
+
+/// Returns the hash of a sequence whose start has the hash `start` and which has one element more.
+pub(super) fn extend_hash(start: u128, next: u128) -> u128 {
+    xxh3_128(&[start.to_le_bytes(), next.to_le_bytes()].concat())
 }
 
 /// Returns `true` if a recorded response contained the item.
@@ -225,6 +321,33 @@ impl ConversationBuilder<'_> {
         }
     }
 
+    /// Adds the calls in the full requests that lack some of the items before them, each behind the list of the same
+    /// request.
+    fn with_shortened_requests(&mut self, mut lists: Vec<ShownList>, ids: &CallIds) -> Vec<ShownList> {
+        for ShortenedRequest { path, seq } in std::mem::take(&mut self.shortened) {
+            let mut of_request: HashMap<usize, ShownList> = HashMap::new();
+            let items = self.paths.items(path, 0, self.paths.len(path));
+            let origin = ListOrigin::Shortened { last_response: self.last_response(&items) };
+            for call in placed_items(&items) {
+                let is_call = self.items.get(call.item.index()).is_some_and(|item| item.content.kind.is_call());
+                let Some(id) = ids.of_item(call.item).filter(|_| is_call) else { continue };
+                let list = of_request.entry(id).or_insert_with(|| ShownList::shortened(id, origin, seq));
+                list.calls.push(ShownCall::placed(call));
+            }
+            lists.extend(of_request.into_values());
+        }
+        lists.sort_by_key(|list| (list.seq, matches!(list.origin, ListOrigin::Shortened { .. })));
+        lists
+    }
+
+    /// Returns the position of the first of the last items of the model in a list that stand together.
+    fn last_response(&self, items: &[ItemId]) -> usize {
+        let is_model =
+            |item: &ItemId| self.items.get(item.index()).is_some_and(|it| it.content.role == Role::Assistant);
+        let end = items.iter().rposition(is_model).map_or(0, |last| last + 1);
+        items[..end].iter().rposition(|item| !is_model(item)).map_or(0, |before| before + 1)
+    }
+
     /// Records a history before or after a compaction.
     pub(super) fn record_checkpoint(&mut self, source: &ItemSource<'_>, items: &[ItemId]) {
         let path = self.paths.extend(None, 0, items.to_vec(), ListedBy::NoCall);
@@ -237,16 +360,22 @@ impl ConversationBuilder<'_> {
         if ids.len() == 0 {
             return ShownLists::default();
         }
-        let lost_responses = LostResponses::new(self, calls);
-        let Walked { lists, on_one_path, step_count } = ListWalk::new(self, &ids, &lost_responses).run();
+        let answered_requests = AnsweredRequests::new(self, calls);
+        let Walked { lists, on_one_path, step_count } = ListWalk::new(self, &ids, &answered_requests).run();
         self.paths.step_count += step_count;
+        let lists = self.with_shortened_requests(lists, &ids);
         for id in on_one_path {
             ids.repeated[id].is_reused = true;
         }
         ids.mark_reused_by_lost_responses(&lists);
+        let lost = self.unknown_responses.iter().filter_map(|call| calls.get_index(*call));
+        let lossy = lost.map(|call| call.thread_id.clone()).collect();
+        ids.mark_reused_by_contents(self, &lossy);
         let reused = ids.repeated.iter().filter(|id| id.is_reused);
         let reused: HashSet<_> = reused.map(|id| (id.thread_id.clone(), id.call_id.clone())).collect();
         let attempts = if reused.is_empty() { Attempts::default() } else { Attempts::new(self, calls) };
-        ShownLists { ids: ids.repeated, lists, attempts, reused }
+        let unknown_responses =
+            if reused.is_empty() { HashSet::new() } else { std::mem::take(&mut self.unknown_responses) };
+        ShownLists { ids: ids.repeated, lists, attempts, unknown_responses, reused }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::conversation::{ConversationBuilder, ItemSource};
 use super::history::{History, MatchedItems};
-use super::lists::{ListOrigin, PreviousResponse};
+use super::lists::{ListOrigin, PreviousResponse, ShortenedRequest};
 use super::paths::{ListedBy, Path};
 use crate::event::{RequestInputMode, ResponseId, ThreadId};
 use crate::graph::{Code, ItemId, Prefix, Snapshot};
@@ -135,14 +135,25 @@ impl ConversationBuilder<'_> {
         let live = self.live.entry(source.thread.clone()).or_default();
         let (path, history) = match live.replacement.take() {
             Some(replacement) => (None, History::Items(replacement)),
-            None => (live.path, History::Path(live.path)),
+            None => {
+                let path = self.history_of(source.thread, items);
+                (path, History::Path(path))
+            }
         };
         let MatchedItems { ids, common_prefix } = self.match_history(source, history, items, diagnostics);
         self.answer_calls(&ids);
         let common_prefix = if path.is_some() { common_prefix } else { 0 };
+        let is_shortened = common_prefix < self.paths.len(path);
         let ids = ids.get(common_prefix..).unwrap_or_default().to_vec();
         let (path, snapshot) = self.branch(call, path, common_prefix, ids);
         self.record_list(path, ListOrigin::Request, 0, source.at.when.seq);
+        if is_shortened {
+            self.shortened.push(ShortenedRequest { path, seq: source.at.when.seq });
+        }
+        if let Some(instructions) = self.instructions(items) {
+            self.instructions.insert(call, instructions);
+            self.live.entry(source.thread.clone()).or_default().by_instructions.insert(instructions, path);
+        }
         (path, snapshot)
     }
 

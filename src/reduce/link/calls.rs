@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::reused_ids::{CutOffs, OpenRuns};
+use super::reused_ids::{CutOffs, OpenRuns, UnknownCalls};
 use super::tool_names::ToolNames;
+use super::unlinked::report_unlinked_outputs;
 use super::visible::{CallsOfId, VisibleCalls};
 use super::visible_call::{MakingResponse, ReusedCall, VisibleCall};
 use crate::event::{CallId, ExecutionStatus, InferenceId, Seq, ThreadId, TurnId};
@@ -41,7 +42,7 @@ pub(super) fn link(
         let arguments = tools.arguments[index];
         let call = match calls {
             Some(CallsOfId::Several(calls)) if is_made_up => {
-                let run = runs.get(&index).and_then(|&number| calls.get(number));
+                let run = runs.calls.get(&index).and_then(|&number| calls.calls.get(number));
                 let run = run.filter(|call| !has_other_arguments(arguments, &call.visible, conversations));
                 Ok(run.map(|call| (&call.visible, call.response)))
             }
@@ -51,9 +52,14 @@ pub(super) fn link(
                     && !has_other_arguments(arguments, call, conversations);
                 Ok(runs.then_some((call, None)))
             }
-            Some(CallsOfId::Several(calls)) => match runs.get(&index).and_then(|&number| calls.get(number)) {
+            Some(CallsOfId::Several(calls)) => match runs.calls.get(&index).and_then(|&number| calls.calls.get(number))
+            {
                 Some(call) => {
                     report_other_arguments(tool, call, arguments, conversations, position, diagnostics);
+                    report_confused(tool, call, position, diagnostics);
+                    if runs.interchangeable.contains(&index) {
+                        report_interchangeable(tool, position, diagnostics);
+                    }
                     Ok(Some((&call.visible, call.response)))
                 }
                 None => Err("an id that several calls have, and none of them can be its own"),
@@ -83,6 +89,29 @@ pub(super) fn link(
         if tool.requested_by.is_none() {
             attribute_to_last_call(tool, conversations, &completed_calls, work);
         }
+    }
+    report_unlinked_outputs(tools, &runs, visible_calls, &conversations.items, diagnostics);
+}
+
+/// Reports a tool call that may run the call of another tool call.
+fn report_interchangeable(tool: &ToolCall, position: LogPosition, diagnostics: &mut Diagnostics) {
+    let ToolCall { tool_call_id, thread_id, .. } = tool;
+    let message = format!(
+        "tool call {tool_call_id} of thread {thread_id} and another one run calls of several responses with one id, \
+         which were both open when the first of them started; which of them runs which call cannot be told"
+    );
+    diagnostics.add(position, Code::CallIdReused, message, None);
+}
+
+/// Reports a tool call whose call a later request may show as an equal one.
+fn report_confused(tool: &ToolCall, call: &ReusedCall, position: LogPosition, diagnostics: &mut Diagnostics) {
+    if call.confused > Some(tool.execution.started.seq) {
+        let ToolCall { tool_call_id, thread_id, .. } = tool;
+        let message = format!(
+            "tool call {tool_call_id} of thread {thread_id} runs a call that later requests do not show, but an equal \
+             call with its id; whether they mean its output or that of the other call cannot be told"
+        );
+        diagnostics.add(position, Code::CallIdReused, message, None);
     }
 }
 
@@ -194,31 +223,55 @@ fn link_inference(tool: &mut ToolCall, response: Option<MakingResponse>, convers
     tool.requested_by = Some(inference.inference_call_id.clone());
 }
 
-/// Returns for each tool call with a reused call id, by index, the number of the call that it runs. Tool calls that run
-/// none are left out.
+/// Returns for each tool call with a reused call id the call that it runs. Tool calls that run none are left out.
 fn calls_of_tools(
     tools: &Tools,
     conversations: &Conversations,
     (turns, lossy): (&Table<TurnId, Turn>, &HashSet<ThreadId>),
     visible_calls: &VisibleCalls,
     work: &mut Work,
-) -> HashMap<usize, usize> {
+) -> Runs {
     let names = ToolNames::new(tools, conversations, visible_calls);
     let cut_offs = CutOffs::new(conversations, turns);
+    let unknown_calls = UnknownCalls::new(conversations);
     let reused = visible_calls.reused();
-    let reused = reused.map(|(id, calls)| (id, OpenRuns::new(calls, conversations, &cut_offs, |_| true)));
+    let reused = reused.map(|(id, calls)| (id, OpenRuns::new(&calls.calls, conversations, &cut_offs, |_| true)));
     let mut open_runs: HashMap<_, _> = reused.collect();
-    let mut runs = HashMap::new();
+    let (mut runs, mut rivals, mut tools_of_calls) = (Runs::default(), Vec::new(), HashMap::new());
     for (index, tool) in tools.calls.iter().enumerate() {
         let Some(LinkingId { call_id, .. }) = linking_id(tool, visible_calls, conversations, lossy) else { continue };
-        let Some(open_runs) = open_runs.get_mut(&(tool.thread_id.clone(), call_id)) else { continue };
+        let id = (tool.thread_id.clone(), call_id);
+        let Some(open_runs) = open_runs.get_mut(&id) else { continue };
         work.link_probes += 1;
         let started = tool.execution.started.seq.0;
         let (turn_id, name) = (tool.turn_id.clone(), names.of_tool(tool));
-        let start = ToolStart { turn_id, name, arguments: tools.arguments[index], started };
-        runs.extend(open_runs.take(&start).map(|number| (index, number)));
+        let since = unknown_calls.since(tool.turn_id.as_ref(), &tool.thread_id, tool.execution.started.seq);
+        let requested_since = since.map_or(0, |since| since.0);
+        let start = ToolStart { turn_id, name, arguments: tools.arguments[index], started, requested_since };
+        let Some(taken) = open_runs.take(&start) else { continue };
+        rivals.extend(taken.rival.map(|rival| (index, (id.clone(), rival))));
+        tools_of_calls.insert((id.clone(), taken.number), index);
+        runs.calls.insert(index, taken.number);
+        runs.ids.insert(index, id);
+    }
+    for (tool, rival) in rivals {
+        if let Some(other) = tools_of_calls.get(&rival) {
+            runs.interchangeable.extend([tool, *other]);
+        }
     }
     runs
+}
+
+/// The calls of reused ids that tool calls run.
+#[derive(Default)]
+pub(super) struct Runs {
+    /// The number of the call of each tool call, by its index.
+    pub(super) calls: HashMap<usize, usize>,
+    /// The thread and the id of the call of each of these tool calls.
+    pub(super) ids: HashMap<usize, (ThreadId, CallId)>,
+    /// The tool calls that may run the call of another one of them, because the calls of several responses were open when
+    /// the first of them started.
+    interchangeable: HashSet<usize>,
 }
 
 /// The completed inference calls of each turn, in order of their ends: the calls that may have requested a tool call

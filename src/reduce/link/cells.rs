@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::calls::add_producer;
-use super::reused_ids::{CutOffs, OpenRuns};
+use super::reused_ids::{CutOffs, OpenRuns, UnknownCalls};
 use super::visible::{CallsOfId, VisibleCalls};
 use super::visible_call::{ReusedCall, VisibleCall};
 use crate::event::{RuntimeCellId, TurnId};
@@ -77,7 +77,7 @@ fn link_items(
         let call = match visible_calls.with_id(&(cell.thread_id.clone(), cell.model_visible_call_id.clone())) {
             Some(CallsOfId::One(call)) => Some(call),
             Some(CallsOfId::Several(calls)) => {
-                let call = runs.get(&index).and_then(|&number| calls.get(number));
+                let call = runs.get(&index).and_then(|&number| calls.calls.get(number));
                 if call.is_none() {
                     let message = format!(
                         "{} runs call {} of thread {}, an id that several calls have, and none of them can be its own; \
@@ -124,8 +124,9 @@ fn calls_of_cells(
     };
     let may_run = |call: &ReusedCall| call.visible.call_items.iter().any(is_script);
     let cut_offs = CutOffs::new(conversations, turns);
+    let unknown_calls = UnknownCalls::new(conversations);
     let reused = visible_calls.reused();
-    let reused = reused.map(|(id, calls)| (id, OpenRuns::new(calls, conversations, &cut_offs, may_run)));
+    let reused = reused.map(|(id, calls)| (id, OpenRuns::new(&calls.calls, conversations, &cut_offs, may_run)));
     let mut open_runs: HashMap<_, _> = reused.collect();
     let mut runs = HashMap::new();
     for (index, cell) in cells.rows.iter().enumerate() {
@@ -133,8 +134,10 @@ fn calls_of_cells(
         let Some(open_runs) = open_runs.get_mut(&id) else { continue };
         work.link_probes += 1;
         let started = cell.execution.started.seq.0;
-        let start = ToolStart { turn_id: Some(cell.turn_id.clone()), name: None, arguments: None, started };
-        runs.extend(open_runs.take(&start).map(|number| (index, number)));
+        let since = unknown_calls.since(Some(&cell.turn_id), &cell.thread_id, cell.execution.started.seq);
+        let (turn_id, requested_since) = (Some(cell.turn_id.clone()), since.map_or(0, |since| since.0));
+        let start = ToolStart { turn_id, name: None, arguments: None, started, requested_since };
+        runs.extend(open_runs.take(&start).map(|taken| (index, taken.number)));
     }
     runs
 }

@@ -5,9 +5,11 @@
 //!
 //! # The rule
 //! **Reused ids.** An id is reused in a thread if a response made a call with it after another call with it was made or
-//! shown (even if the response was recorded without its content, see below), or if one list shows two calls with it. A list is what a model was shown or returned: a request with all that
-//! it continues, a response after its request, or the history before or after a compaction. An id that is not reused
-//! belongs to one call, however often its items were recorded.
+//! shown (even if the response was recorded without its content, see below), if one list shows two calls with it, or if
+//! two calls with it name different tools. In a thread with responses without content, two contents are enough. A list
+//! is what a model was shown or returned: a request with all that it continues, a response after its request, or the
+//! history before or after a compaction. An id that is not reused belongs to one call, however often its items were
+//! recorded.
 //!
 //! **Calls.** Each call item of a response is a call. A call item of a request or a checkpoint is one of the calls so
 //! far, or a call of its own whose response was not recorded. Two items of one list are two calls. An item is the first
@@ -15,19 +17,22 @@
 //! 1. the call at its place in an earlier list with the same items up to there,
 //! 2. the call of a response that the list names by the id that the provider gave the item, if no other call of a
 //!    response has this id and both name the same tool,
-//! 3. the call with the same content and the same output behind it, if only one call had the output and may stand at this
+//! 3. the call without an output at its place in the response to the request that the list begins with, if only one
+//!    inference call completed with this request and both name the same tool: the program rewrote the call,
+//! 4. the call with the same content and the same output behind it, if only one call had the output and may stand at this
 //!    place. It may also have another content, which the program rewrote: the two name the same tool, the output is the
-//!    first of the call, and no call began with the new content. If a request ends with the output, it may be that of a
-//!    later call with the same content that has no output yet, and decides nothing,
-//! 4. the call that stood behind the same contents,
-//! 5. counted from the end of the list, the last call with the same content that may stand at its place: behind the calls
+//!    first of the call, no call began with the new content, and the list does not end with the output while the last call
+//!    without an output names this tool. If a request ends with the output, it may be that of a later call with the same
+//!    content that has no output yet, and decides nothing,
+//! 5. the call that stood behind the same contents, with instructions if there is one, else without them,
+//! 6. counted from the end of the list, the last call with the same content that may stand at its place: behind the calls
 //!    before it and before the calls behind it. In a request that continues a response, only the calls that the response
 //!    left without an output may,
-//! 6. the call that the item belonged to in earlier lists,
-//! 7. because programs rewrite arguments, and counted from the end: a call without an output that may stand at its place
+//! 7. the call that the item belonged to in earlier lists,
+//! 8. because programs rewrite arguments, and counted from the end: a call without an output that may stand at its place
 //!    and names the same tool, of a completed response if there are enough, unless another such call was made at the
 //!    same time,
-//! 8. a call of its own.
+//! 9. a call of its own.
 //!
 //! A content that only calls with one first content have, because the program rewrote them, is also the content of the
 //! other calls that began like them. If calls that began differently have it, the program shortens arguments, and the
@@ -35,7 +40,7 @@
 //!
 //! A response that was recorded without its content made the calls that a request shows behind the request of its inference
 //! call, up to the next item of another author, if no other inference call completed with this request. They are the same
-//! calls in each list.
+//! calls in each list that has their outputs.
 //!
 //! A call that a response made is also the call of its own that stood behind the same contents in a request after the
 //! start of the inference call: the response was recorded late.
@@ -49,34 +54,46 @@
 //!    call, and so on. Elsewhere, the program shortened the output.
 //! 2. The calls have outputs, and a response that was not recorded follows them. The output belongs to no call.
 //!
+//! An output with the content of an earlier one is another output if it stands behind another call, see
+//! `fold/answered_calls.rs`.
+//!
 //! **Tools.** A tool runs a call that no other tool runs and that had no output in a list before the tool started. It is
 //! a call of a response, as [`RequestedCalls::take`](crate::reduce::requested_calls::RequestedCalls::take) chooses it,
 //! otherwise the first call of its own that a request showed after the tool had started. Otherwise the tool has no call,
 //! which is reported. Of the responses to one request, one whose calls have outputs goes before the others.
-//! A call with the arguments in the tool's invocation goes before others; it is reported if there is
-//! none and the tool runs a call with other arguments. A call of a response that was cut off is run by tools that start before the next inference call of
+//! If the last response of the tool's turn was recorded without its content, the tool runs no call of an earlier
+//! response. A call with the arguments in the tool's invocation goes before others; it is reported if there is none and
+//! the tool runs a call with other arguments. A call of a response that was cut off is run by tools that start before the next inference call of
 //! the turn and before the end of the turn: programs that do not run it ask again. The names of a tool and its call agree
 //! where they can be compared, see [`NamesInThread`](crate::reduce::tool_name::NamesInThread).
 //!
+//! **What cannot be told** is reported:
+//! - a request that lacks earlier items shows an equal call in place of a later one, or of one that another response
+//!   made behind the same contents (`confused.rs`),
+//! - an output that belongs to no tool may be that of a tool without an output or with an equal one
+//!   (`unlinked.rs`),
+//! - two tools start after the responses of both calls, so that either may run either call.
+//!
 //! **Code cells** run calls by the same rule, if the input of the call is a script.
 
+mod confused;
 mod equal_calls;
 mod find;
 mod known_calls;
 mod runs;
 
-use super::visible_call::ReusedCall;
+use super::visible_call::{ReusedCall, ReusedCalls};
 use crate::event::{CallId, ThreadId};
 use crate::reduce::Work;
 use crate::reduce::fold::Conversations;
 use known_calls::KnownCalls;
-pub(super) use runs::{CutOffs, OpenRuns};
+pub(super) use runs::{CutOffs, OpenRuns, UnknownCalls};
 
 /// Returns the calls of each reused id, in order of their first items.
 pub(super) fn reused_calls(
     conversations: &Conversations,
     work: &mut Work,
-) -> impl Iterator<Item = (ThreadId, CallId, Vec<ReusedCall>)> {
+) -> impl Iterator<Item = (ThreadId, CallId, ReusedCalls)> {
     let ids = &conversations.shown.ids;
     let mut calls: Vec<_> = ids.iter().map(|id| id.is_reused.then(|| KnownCalls::new(conversations))).collect();
     for list in &conversations.shown.lists {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::reused_ids::reused_calls;
-use super::visible_call::{ReusedCall, VisibleCall};
+use super::visible_call::{ReusedCalls, VisibleCall};
 use crate::event::{CallId, ThreadId};
 use crate::reduce::Work;
 use crate::reduce::fold::Conversations;
@@ -14,7 +14,7 @@ pub(super) enum CallsOfId {
     /// One call, which all items with the id belong to.
     One(VisibleCall),
     /// Several calls, because the id is reused.
-    Several(Vec<ReusedCall>),
+    Several(ReusedCalls),
 }
 
 impl CallsOfId {
@@ -22,7 +22,7 @@ impl CallsOfId {
     pub(super) fn first_call_has_no_id(&self, conversations: &Conversations) -> bool {
         let visible = match self {
             Self::One(call) => Some(call),
-            Self::Several(calls) => calls.first().map(|call| &call.visible),
+            Self::Several(calls) => calls.calls.first().map(|call| &call.visible),
         };
         let first = visible.and_then(|call| conversations.items.get(call.call_items.first()?.index()));
         first.is_some_and(|item| item.content.call_id.is_none())
@@ -58,10 +58,10 @@ impl VisibleCalls {
     }
 
     /// Iterates over the reused ids with their calls.
-    pub(super) fn reused(&self) -> impl Iterator<Item = (&(ThreadId, CallId), &[ReusedCall])> {
+    pub(super) fn reused(&self) -> impl Iterator<Item = (&(ThreadId, CallId), &ReusedCalls)> {
         self.0.iter().filter_map(|(id, calls)| match calls {
             CallsOfId::One(_) => None,
-            CallsOfId::Several(calls) => Some((id, &**calls)),
+            CallsOfId::Several(calls) => Some((id, calls)),
         })
     }
 }

@@ -48,6 +48,29 @@ pub(super) struct ReusedCall {
     pub(super) requested: Option<Seq>,
     /// Seq of the first list that showed an output of the call.
     pub(super) answered: Option<Seq>,
+    /// Identity hashes of the outputs.
+    pub(super) output_contents: Vec<u128>,
+    /// Seq of the last list that may show the call or its output as those of an equal call.
+    pub(super) confused: Option<Seq>,
+}
+
+/// The calls of a reused id.
+#[derive(Debug, Default)]
+pub(super) struct ReusedCalls {
+    /// In order of their first items.
+    pub(super) calls: Vec<ReusedCall>,
+    /// The outputs that belong to no call.
+    pub(super) other_outputs: Vec<OtherOutput>,
+}
+
+/// An output that belongs to no call of a response.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OtherOutput {
+    pub(super) item: ItemId,
+    /// Identity hash of the content.
+    pub(super) content: u128,
+    /// Seq of the list that showed the output first.
+    pub(super) seq: Seq,
 }
 
 impl ReusedCall {

@@ -16,7 +16,7 @@ use otel_trace::reduce::Options;
 
 use body::Token;
 use program::{Program, Truth};
-use settings::Evidence;
+use settings::{Evidence, Settings};
 
 /// The tokens that each call item and each output item has in the lists that contain it.
 struct ItemTokens(BTreeMap<ItemId, BTreeSet<Token>>);
@@ -88,13 +88,12 @@ fn check(graph: &Graph, truth: &Truth, counts: &mut Counts) -> Vec<String> {
             .any(|(item, tokens)| graph.item(*item).unwrap().content.kind.is_call() && tokens.contains(&run.token));
         if tool.call_item_ids.is_empty() && is_shown {
             counts.tools_without_call += 1;
-            let is_reported =
-                |code: Code, message: &str| code == Code::CallIdReused && message.contains(&format!("{id} "));
-            if !graph.diagnostics.iter().any(|found| is_reported(found.code, &found.message)) {
+            if !is_reported(graph, &format!("tool call {id} ")) {
                 wrong.push(format!("{id} has no call, and no notice"));
             }
         }
     }
+    wrong.extend(wrong_outputs(graph, truth));
     for (item, tokens) in &tokens.0 {
         let item = graph.item(*item).unwrap();
         let of_token = |token: &Token| graph.tool_calls.get(format!("tool-{token}").as_str());
@@ -107,11 +106,54 @@ fn check(graph: &Graph, truth: &Truth, counts: &mut Counts) -> Vec<String> {
     wrong
 }
 
-/// Runs programs, and checks their links. Returns how many links there are and are missing, and which ones are wrong.
-fn check_programs(seeds: Range<u64>, evidence: Evidence) -> (Counts, Vec<String>) {
+/// Returns the outputs in requests that no tool is linked to, or another tool than the one whose output they are,
+/// unless a notice names the tool.
+fn wrong_outputs(graph: &Graph, truth: &Truth) -> Vec<String> {
+    let is_visible = |id: &ItemId| {
+        let kind = graph.item(*id).unwrap().content.kind;
+        kind.is_call() || kind.is_output()
+    };
+    let mut wrong = Vec::new();
+    for inference in graph.inference_calls.iter() {
+        let id = inference.inference_call_id.as_str();
+        let items = graph.snapshot(&inference.inference_call_id).filter(is_visible);
+        for (item, token) in items.zip(&truth.requests[id]) {
+            let item = graph.item(item).unwrap();
+            let tool = format!("tool-{token}");
+            let linked: Vec<_> = item.produced_by.iter().filter_map(tool_of).collect();
+            let expected: Vec<_> =
+                graph.tool_calls.get(tool.as_str()).map(|tool| tool.tool_call_id.as_str()).into_iter().collect();
+            let is_reported =
+                expected.iter().chain(&linked).any(|tool| is_reported(graph, &format!("tool call {tool} ")))
+                    || is_reported(graph, &format!("{} is an output", item.item_id));
+            if item.content.kind.is_output() && linked != expected && !is_reported {
+                wrong.push(format!("{id} shows {} of {expected:?} as that of {linked:?}", item.item_id));
+            }
+        }
+    }
+    wrong
+}
+
+fn tool_of(producer: &Producer) -> Option<&str> {
+    let Producer::Tool { tool_call_id } = producer else { return None };
+    Some(tool_call_id.as_str())
+}
+
+/// Returns `true` if a notice about a reused id begins with a subject.
+fn is_reported(graph: &Graph, subject: &str) -> bool {
+    let mut notices = graph.diagnostics.iter().filter(|found| found.code == Code::CallIdReused);
+    notices.any(|found| found.message.starts_with(subject))
+}
+
+/// Runs the programs for which `may_run` returns `true`, and checks their links. Returns how many links there are and are
+/// missing, and which ones are wrong.
+fn check_programs(seeds: Range<u64>, evidence: Evidence, may_run: impl Fn(&Settings) -> bool) -> (Counts, Vec<String>) {
     let (mut counts, mut wrong) = (Counts::default(), Vec::new());
     for seed in seeds {
         let program = Program::run(seed, evidence, 12);
+        if !may_run(&program.settings) {
+            continue;
+        }
         let graph = program.case.try_reduce(&Options::default()).unwrap().graph;
         let of_program = check(&graph, &program.truth, &mut counts);
         wrong.extend(of_program.iter().map(|wrong| format!("seed {seed}: {wrong}, {:?}", program.settings)));
@@ -119,9 +161,14 @@ fn check_programs(seeds: Range<u64>, evidence: Evidence) -> (Counts, Vec<String>
     (counts, wrong)
 }
 
+/// Returns `true` if the outputs of a program, and the conversations of its threads, can be told apart.
+fn is_plain(settings: &Settings) -> bool {
+    !settings.has_equal_outputs && !settings.shares_thread
+}
+
 #[test]
 fn links_of_simulated_programs_are_true() {
-    let (counts, wrong) = check_programs(0..250, Evidence::Complete);
+    let (counts, wrong) = check_programs(0..400, Evidence::Complete, is_plain);
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(counts.tools_without_call, 0, "{counts:?}");
     // A program that drops its history and shortens what remains leaves too little to recognize some calls.
@@ -129,10 +176,17 @@ fn links_of_simulated_programs_are_true() {
 }
 
 #[test]
+fn few_links_are_wrong_where_outputs_or_agents_are_alike() {
+    let (counts, wrong) = check_programs(0..250, Evidence::Complete, |settings| !is_plain(settings));
+    assert!(wrong.len() * 25 < counts.outputs, "{counts:?} {wrong:#?}");
+    assert_eq!(counts.tools_without_call, 0, "{counts:?}");
+}
+
+#[test]
 fn few_links_are_wrong_where_responses_are_lost() {
     // Nothing shows that a response without content contained a call, unless a later request repeats it. A call of another
     // response with the same id is then the only one that the tool can have run.
-    let (counts, wrong) = check_programs(0..100, Evidence::Lossy);
-    assert!(wrong.len() * 50 < counts.tools, "{counts:?} {wrong:#?}");
+    let (counts, wrong) = check_programs(0..100, Evidence::Lossy, |_| true);
+    assert!(wrong.len() * 40 < counts.tools, "{counts:?} {wrong:#?}");
     assert!(counts.tools_without_call * 25 < counts.tools, "{counts:?}");
 }

@@ -59,8 +59,10 @@ struct Found<'g> {
     /// Contents of outputs, with the call.
     outputs_of: Vec<(&'g Content, usize)>,
     outputs: Vec<ItemId>,
-    /// The calls of responses without content, by inference call.
-    lost: Vec<(String, usize)>,
+    /// The calls of responses without content, by inference call and number.
+    lost: Vec<(String, usize, usize)>,
+    /// The calls of recorded responses, by inference call.
+    made: Vec<(String, usize)>,
 }
 
 impl Found<'_> {
@@ -154,6 +156,7 @@ impl<'g> Model<'g> {
         let is_made = |id: ItemId| self.graph.inference_calls.iter().any(|call| call.response_item_ids.contains(&id));
         calls.iter().skip(1).any(|call| is_made(call.item_id))
             || self.is_reused_by_lost(&calls)
+            || self.is_reused_by_contents(&calls)
             || self
                 .lists
                 .iter()
@@ -174,7 +177,7 @@ impl<'g> Model<'g> {
             let is_call =
                 |at: &usize| of_id(self.item(list.items[*at])) && self.content(list.items[*at]).kind.is_call();
             let positions: Vec<usize> = (0..list.items.len()).filter(is_call).collect();
-            let lost = self.add_lost(list, &positions, &mut found);
+            let lost = self.add_of_responses(list, &positions, of_id, &mut found);
             let mut numbers: Vec<Option<usize>> = Vec::new();
             for (&at, &lost) in positions.iter().zip(&lost) {
                 let find = || self.find_by_surroundings(list, at, of_id, &found, (&positions, &numbers));
@@ -198,7 +201,8 @@ impl<'g> Model<'g> {
                 }
                 if is_made {
                     let inference = list.inference.clone().unwrap_or_default();
-                    found.calls[call].response = Some((inference, list.seq));
+                    found.calls[call].response = Some((inference.clone(), list.seq));
+                    found.made.push((inference, call));
                 }
                 found.starts.push((self.start(list, at), call, is_made));
                 found.places.push((list.items[..=at].to_vec(), call));
@@ -245,17 +249,25 @@ impl<'g> Model<'g> {
             calls.dedup();
             let may_be_open = self.is_at_end(list, output_at) && list.kind != ListKind::Checkpoint;
             // "It names the same tool, the output is its first one, and no call began with the content."
-            let is_rewritten = |call: &Call| {
+            // "It may be the last call without an output, if it names the same tool and the list ends with the output."
+            let open =
+                |number: &usize| found.calls[*number].answered.is_none() && self.is_complete(&found.calls[*number]);
+            let last_open = (0..found.calls.len()).rev().find(open).filter(|_| self.is_at_end(list, output_at));
+            let is_rewritten = |number: usize| {
+                let call = &found.calls[number];
                 let Some(first) = call.items.first().map(|id| self.content(*id)) else { return false };
                 let names = |content: &'g Content| (&content.namespace, &content.name);
                 self.content(call.outputs[0]) == output
                     && found.calls.iter().all(|call| self.first_content(call) != content)
                     && names(first) == names(content)
+                    && !last_open.filter(|last| *last > number).is_some_and(|last| {
+                        found.calls[last].items.first().is_some_and(|id| names(self.content(*id)) == names(content))
+                    })
             };
             let is_only = |call: &usize| {
                 calls.len() == 1
                     && range.contains(call)
-                    && (self.has_content(*call, content, &found.calls) || is_rewritten(&found.calls[*call]))
+                    && (self.has_content(*call, content, &found.calls) || is_rewritten(*call))
                     && (!may_be_open || self.last_open(content, *call, &found.calls).is_none())
             };
             let only = calls.first().copied().filter(is_only);
@@ -340,26 +352,54 @@ impl<'g> Model<'g> {
         of_id: &dyn Fn(&Item) -> bool,
         found: &mut Found<'g>,
     ) {
+        let later_calls = self.later_calls(list, (positions, numbers), of_id, found);
         for (at, &id) in list.items.iter().enumerate() {
             let is_output = of_id(self.item(id)) && self.content(id).kind.is_output();
             if !is_output || found.outputs.contains(&id) {
                 continue;
             }
             found.outputs.push(id);
-            let Some((position, is_first)) = self.answered(list, at, of_id) else { continue };
-            let mut call = numbers[positions.iter().position(|other| *other == position).unwrap()];
-            let output = self.content(id);
-            // "If the call had an output already, which the list lacks, and a later call has no output: the later one."
-            let is_repeated = found.outputs_of.contains(&(output, call));
-            if is_first && self.is_at_end(list, at) && found.calls[call].answered.is_some() && !is_repeated {
-                let content = self.first_content(&found.calls[call]);
-                let last = self.last_open(content, call, &found.calls);
-                call = last.filter(|last| !numbers.contains(last)).unwrap_or(call);
-            }
-            found.outputs_of.push((output, call));
+            let Some((position, _)) = self.answered(list, at, of_id) else { continue };
+            let call = numbers[positions.iter().position(|other| *other == position).unwrap()];
+            let later_call = later_calls.iter().find(|(output, _)| *output == at);
+            let call = later_call.map_or(call, |(_, later)| *later);
+            found.outputs_of.push((self.content(id), call));
             found.calls[call].outputs.push(id);
             found.calls[call].answered.get_or_insert(list.seq);
         }
+    }
+
+    /// "If the call had an output already, which the list lacks, and later calls have no output: the last of them that the
+    /// list shows nowhere else. Of several such outputs, the last one belongs to the last call, and so on." Returns the
+    /// positions of such outputs with their calls.
+    fn later_calls(
+        &self,
+        list: &List,
+        (positions, numbers): (&[usize], &[usize]),
+        of_id: &dyn Fn(&Item) -> bool,
+        found: &Found<'g>,
+    ) -> Vec<(usize, usize)> {
+        let mut later_calls: Vec<(usize, usize)> = Vec::new();
+        for (at, &id) in list.items.iter().enumerate().rev() {
+            let is_output = of_id(self.item(id)) && self.content(id).kind.is_output();
+            let Some((position, true)) = self.answered(list, at, of_id).filter(|_| is_output) else { continue };
+            let call = numbers[positions.iter().position(|other| *other == position).unwrap()];
+            let is_repeated = found.outputs_of.contains(&(self.content(id), call));
+            let has_output = found.calls[call].answered.is_some();
+            if found.outputs.contains(&id) || !self.is_at_end(list, at) || !has_output || is_repeated {
+                continue;
+            }
+            let content = self.first_content(&found.calls[call]);
+            let is_later = |later: &usize| {
+                found.calls[*later].answered.is_none()
+                    && self.is_complete(&found.calls[*later])
+                    && self.has_content(*later, content, &found.calls)
+                    && !numbers.contains(later)
+                    && later_calls.iter().all(|(_, other)| other != later)
+            };
+            later_calls.extend((call + 1..found.calls.len()).rev().find(is_later).map(|later| (at, later)));
+        }
+        later_calls
     }
 
     /// Returns `true` if a request that contributed to the list, between two positions, continues an unknown response.

@@ -74,7 +74,8 @@ fn repeated_output_of_an_earlier_call_is_not_that_of_an_equal_open_call() {
     run(&mut case, "t2");
     exchange(&mut case, "title", &[user("a title")], &[assistant("title")]);
     exchange(&mut case, "title2", &[user("wait"), look("x"), out("pending"), user("a title")], &[]);
-    let graph = case.check(&[]);
+    // A program that drops equal items would send the same list with the output of the later call.
+    let graph = case.check(&[Code::CallIdReused]);
     assert_eq!(texts(&graph, &tool(&graph, "t1").output_item_ids), ["pending", "pending"]);
     assert_eq!(texts(&graph, &tool(&graph, "t2").output_item_ids), Vec::<String>::new());
 }

@@ -7,7 +7,7 @@ use crate::event::{
 };
 use crate::layer::live::EventMeta;
 use crate::otlp::live::export::LiveExport;
-use crate::otlp::live::tool_requests::{RequestingResponse, ToolRequests};
+use crate::otlp::live::tool_requests::{LastResponse, RequestingResponse, ToolRequests};
 use crate::otlp::span::digest::ResponseDigest;
 use crate::otlp::span::facts::{InferenceFacts, SpanDetail, ToolFacts};
 
@@ -21,7 +21,7 @@ impl LiveFacts {
         export.remove_turn_response(meta.recording, &event.turn_id);
         if let Some(thread) = &meta.context.thread_id {
             let at = export.ordinal();
-            let drop = |requests: &mut ToolRequests| requests.drop_cut_off_calls(&event.turn_id, at);
+            let drop = |requests: &mut ToolRequests| requests.end_turn(&event.turn_id, at);
             export.with_tool_requests(meta.recording, thread, drop);
         }
         // If the span is the thread's too, the thread's own end event ends it.
@@ -39,6 +39,11 @@ impl LiveFacts {
             let has_known_items = inference.response.as_ref().is_some_and(|response| response.has_known_items);
             if let Some(turn) = &meta.context.turn_id {
                 export.record_response(meta.recording, turn, has_known_items, self.link_target());
+            }
+            if let Some(thread) = &meta.context.thread_id {
+                let last = LastResponse { started: self.order.started(), has_known_items };
+                let turn = meta.context.turn_id.as_ref();
+                export.update_tool_requests(meta.recording, thread, |requests| requests.complete(turn, last));
             }
         }
         self.end(meta, ExecutionStatus::Completed, None);

@@ -50,7 +50,7 @@ impl LiveFacts {
         let at = export.ordinal();
         export.with_tool_requests(meta.recording, &event.thread_id, |requests| {
             requests.drop_cut_off_calls(&event.turn_id, at);
-            requests.add_outputs(&request.answered_calls, at);
+            requests.add_outputs(&request.answered_calls, request.last_outputs, at);
         });
         let (model, provider) = (event.model.clone(), event.provider_name.clone());
         let detail = InferenceFacts { model, provider, request, ..InferenceFacts::default() };
@@ -86,6 +86,8 @@ impl LiveFacts {
             names,
             spelled_name: name,
             started: self.order.started(),
+            has_arguments: event.invocation_payload.is_some(),
+            requested_since: 0,
         };
         let call = self.requested_as.as_ref();
         export.update_tool_requests(meta.recording, &thread_id(meta), |requests| requests.start_tool(call, tool));

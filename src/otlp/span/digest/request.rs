@@ -46,6 +46,7 @@ fn settings(body: &Request<'_>) -> RequestDigest {
     } = body.settings();
     #[expect(clippy::cast_possible_truncation, reason = "`as` stays within i64's bounds")]
     let integer = |count: f64| count as i64;
+    let last_outputs = body.last_outputs();
     RequestDigest {
         temperature,
         top_p,
@@ -61,7 +62,8 @@ fn settings(body: &Request<'_>) -> RequestDigest {
         previous_response_id: body.previous_response_id().map(Cow::into_owned),
         conversation_id: body.conversation_id().map(Cow::into_owned),
         reasoning_level: reasoning_level.map(Cow::into_owned),
-        answered_calls: body.last_output_ids().into_iter().map(CallId::from).collect(),
+        answered_calls: last_outputs.ids.into_iter().map(CallId::from).collect(),
+        last_outputs: last_outputs.hash,
         ..RequestDigest::default()
     }
 }

@@ -87,6 +87,7 @@ pub(crate) fn inference() -> SpanDetail {
             conversation_id: Some("conv_1".to_owned()),
             reasoning_level: Some("high".to_owned()),
             answered_calls: Vec::new(),
+            last_outputs: 0,
             input_messages: Some("[1]".to_owned()),
             system_instructions: Some("[2]".to_owned()),
             tool_definitions: Some("[3]".to_owned()),

@@ -1,6 +1,6 @@
 //! Finds the calls that a list shows again.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use super::known_calls::KnownCalls;
@@ -20,6 +20,7 @@ impl KnownCalls<'_> {
         let places = Places { calls: &list.calls, numbers: self.numbers_of(list) };
         let mut found = of_lost_responses;
         self.find_named(&list.calls, &mut found);
+        self.find_by_response(&list.calls, &mut found);
         let mut found = self.find_by_surroundings(list, &places.numbers, &found);
         self.find_by_content(&places, &mut found);
         self.find_by_item(&list.calls, &mut found);
@@ -36,9 +37,10 @@ impl KnownCalls<'_> {
                 let first_open = list.before.first_open.and_then(|call| self.call_at(call));
                 first_open.zip(highest).map_or(0..0, |(first, highest)| first..highest + 1)
             }
-            ListOrigin::Request | ListOrigin::Checkpoint | ListOrigin::Response { .. } => {
-                highest.map_or(0, |highest| highest + 1)..self.calls.len()
-            }
+            ListOrigin::Request
+            | ListOrigin::Checkpoint
+            | ListOrigin::Response { .. }
+            | ListOrigin::Shortened { .. } => highest.map_or(0, |highest| highest + 1)..self.calls.len(),
         }
     }
 
@@ -52,7 +54,23 @@ impl KnownCalls<'_> {
         }
     }
 
-    /// Finds the known calls of a list by what surrounds them, steps 1, 3 and 4 of the rule: an equal place, an equal
+    /// Finds the calls of responses that stand behind the requests of their inference calls and that have no output yet.
+    /// The program may have rewritten them, but they name the same tool. An item with another content that another call
+    /// has is that call.
+    fn find_by_response(&self, calls: &[ShownCall], found: &mut [Option<usize>]) {
+        let mut taken: HashSet<usize> = found.iter().flatten().copied().collect();
+        for (shown, found) in calls.iter().zip(found) {
+            let call = self.call_of_response(shown).filter(|call| self.has_name_of(*call, shown.call.item));
+            let is_other = |call: usize| {
+                let known = self.call_of_item(shown.call.item);
+                known.is_some_and(|known| known != call) && !self.equal_calls.has(call, shown.content)
+            };
+            let call = call.filter(|call| self.calls[*call].answered.is_none() && !is_other(*call));
+            *found = found.or_else(|| call.filter(|call| taken.insert(*call)));
+        }
+    }
+
+    /// Finds the known calls of a list by what surrounds them, steps 1, 4 and 5 of the rule: an equal place, an equal
     /// output, or equal contents before the call.
     fn find_by_surroundings(
         &self,
@@ -60,8 +78,7 @@ impl KnownCalls<'_> {
         numbers: &Range<usize>,
         known_before: &[Option<usize>],
     ) -> Vec<Option<usize>> {
-        let first_outputs = list.outputs.iter().filter(|output| output.is_first);
-        let first_outputs: HashMap<_, _> = first_outputs.filter_map(|it| Some((it.call?.place, it))).collect();
+        let first_outputs = list.first_outputs();
         let mut taken: HashSet<usize> = known_before.iter().flatten().copied().collect();
         let find = |(shown, known_before): (&ShownCall, &Option<usize>)| {
             if known_before.is_some() {
@@ -70,12 +87,12 @@ impl KnownCalls<'_> {
             let place = shown.call.place;
             let known = self.call_at(shown.call);
             let by_output = first_outputs.get(&place).and_then(|output| {
-                let may_be_open = output.model_items == list.model_items && list.origin != ListOrigin::Checkpoint;
-                let found = self.find_by_output(shown, output.content, known, may_be_open);
+                let is_at_end = output.model_items == list.model_items;
+                let may_be_open = is_at_end && list.origin != ListOrigin::Checkpoint;
+                let found = self.find_by_output(shown, output.content, known, (is_at_end, may_be_open));
                 found.filter(|call| known == Some(*call) || numbers.contains(call))
             });
-            let is_at_home = known.is_some_and(|call| self.list_hashes.contains(&(shown.list_hash, call)));
-            let by_hash = if is_at_home { known } else { self.by_list_hash.get(&shown.list_hash).copied() };
+            let by_hash = shown.list_hashes().into_iter().find_map(|hash| self.find_by_hash(hash, known));
             let at_place = known.filter(|_| self.is_known_place(shown.call));
             let found = [at_place, by_output, by_hash].into_iter().flatten().find(|call| !taken.contains(call));
             taken.extend(found);
@@ -84,23 +101,33 @@ impl KnownCalls<'_> {
         list.calls.iter().zip(known_before).map(find).collect()
     }
 
+    /// Returns the call that stood behind a list with a hash: the call `known` if it did.
+    fn find_by_hash(&self, hash: u128, known: Option<usize>) -> Option<usize> {
+        let at_home = known.filter(|call| self.list_hashes.contains(&(hash, *call)));
+        at_home.or_else(|| self.by_list_hash.get(&hash).copied())
+    }
+
     /// Returns the call that a list shows with an output of the content `output`: the call `known` if it had such an
     /// output, otherwise the only call that had. Its content is equal, or it was rewritten: it names the same tool, the
     /// output is the first that it had, and no call began with the content. Returns `None` if `may_be_open` is `true` and
-    /// a later call with the same content has no output yet, because the list may mean that call.
+    /// a later call with the same content has no output yet, because the list may mean that call. Of a rewritten call it
+    /// may mean the last call without an output, if it names the same tool and the list ends with the output.
     fn find_by_output(
         &self,
         shown: &ShownCall,
         output: u128,
         known: Option<usize>,
-        may_be_open: bool,
+        (is_at_end, may_be_open): (bool, bool),
     ) -> Option<usize> {
         let calls = self.by_output.get(&output)?;
         let content = shown.content;
         let has_later = |call: usize| self.equal_calls.last_open_after(call, content).is_some();
         let is_rewritten = |call: usize| {
             let is_first_output = self.first_outputs.get(&call) == Some(&output);
-            is_first_output && !self.equal_calls.is_first(content) && self.has_name_of(call, shown.call.item)
+            let last_open = self.open_of_complete.range(call + 1..).next_back().filter(|_| is_at_end);
+            let may_be_last = last_open.is_some_and(|last| self.has_name_of(*last, shown.call.item));
+            let is_same_tool = self.has_name_of(call, shown.call.item);
+            is_first_output && !self.equal_calls.is_first(content) && is_same_tool && !may_be_last
         };
         let is_equal = |call: usize| self.equal_calls.has(call, content) || is_rewritten(call);
         let is_meant = |call: &usize| is_equal(*call) && !(may_be_open && has_later(*call));

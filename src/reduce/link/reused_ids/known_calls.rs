@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::equal_calls::EqualCalls;
 use crate::event::ExecutionStatus;
 use crate::graph::ItemId;
-use crate::reduce::fold::{Conversations, ListOrigin, PlacedCall, ShownCall, ShownList, ShownOutput};
-use crate::reduce::link::visible_call::{MakingResponse, ReusedCall};
+use crate::reduce::fold::{Conversations, ListOrigin, PlacedCall, ResponseCall, ShownCall, ShownList, ShownOutput};
+use crate::reduce::link::visible_call::{MakingResponse, OtherOutput, ReusedCall, ReusedCalls};
 
 /// The calls of one reused id in the lists so far. Calls are numbered in order of their first items.
 pub(super) struct KnownCalls<'a> {
@@ -16,8 +16,8 @@ pub(super) struct KnownCalls<'a> {
     pub(super) equal_calls: EqualCalls,
     by_item: HashMap<ItemId, usize>,
     by_place: HashMap<u128, CallAtPlace>,
-    /// The calls of each response without content, by the index of the inference call.
-    of_lost_responses: HashMap<usize, Vec<usize>>,
+    /// The calls of responses, by the index of the inference call and the number of the call in the response.
+    of_responses: HashMap<(usize, usize), usize>,
     /// For the hash of each list of contents, the call that stood behind it: the last one that a response made,
     /// otherwise the first one that a list showed.
     pub(super) by_list_hash: HashMap<u128, usize>,
@@ -29,6 +29,12 @@ pub(super) struct KnownCalls<'a> {
     pub(super) open_of_complete: BTreeSet<usize>,
     /// The outputs in the lists so far. Some belong to no call.
     outputs: HashSet<ItemId>,
+    /// The outputs that belong to no call.
+    other_outputs: Vec<OtherOutput>,
+    /// The calls that responses made behind the same contents, by the hash of the contents.
+    pub(super) made_behind: HashMap<u128, Vec<usize>>,
+    /// The hash of the contents behind which a response made each call.
+    pub(super) made_hashes: HashMap<usize, u128>,
     /// The calls that had an output of each content.
     pub(super) by_output: HashMap<u128, BTreeSet<usize>>,
     /// Content of the first output of each call.
@@ -51,19 +57,22 @@ impl<'a> KnownCalls<'a> {
             equal_calls: EqualCalls::default(),
             by_item: HashMap::new(),
             by_place: HashMap::new(),
-            of_lost_responses: HashMap::new(),
+            of_responses: HashMap::new(),
             by_list_hash: HashMap::new(),
             list_hashes: HashSet::new(),
             open: BTreeSet::new(),
             open_of_complete: BTreeSet::new(),
             outputs: HashSet::new(),
+            other_outputs: Vec::new(),
+            made_behind: HashMap::new(),
+            made_hashes: HashMap::new(),
             by_output: HashMap::new(),
             first_outputs: HashMap::new(),
         }
     }
 
-    pub(super) fn into_calls(self) -> Vec<ReusedCall> {
-        self.calls
+    pub(super) fn into_calls(self) -> ReusedCalls {
+        ReusedCalls { calls: self.calls, other_outputs: self.other_outputs }
     }
 
     /// Adds the new calls and outputs of a list.
@@ -71,9 +80,15 @@ impl<'a> KnownCalls<'a> {
         let calls: Vec<usize> = match list.origin {
             ListOrigin::Response { call } => {
                 let response = MakingResponse { call, seq: list.seq };
-                list.calls.iter().map(|shown| self.add_made_call(shown, response)).collect()
+                let add = |(number, shown)| {
+                    let made = self.add_made_call(shown, response);
+                    self.of_responses.entry((call, number)).or_insert(made);
+                    made
+                };
+                list.calls.iter().enumerate().map(add).collect()
             }
             ListOrigin::Request | ListOrigin::Continuation(_) | ListOrigin::Checkpoint => self.add_shown_calls(list),
+            ListOrigin::Shortened { last_response } => return self.mark_confused_calls(list, last_response),
         };
         let mut highest = list.before.last.and_then(|before| self.highest_up_to(before)).unwrap_or_default();
         for (shown, &call) in list.calls.iter().zip(&calls) {
@@ -95,11 +110,14 @@ impl<'a> KnownCalls<'a> {
         let inference = self.conversations.calls.get_index(response.call);
         let started = inference.map(|inference| inference.execution.started.seq);
         let is_late = |&call: &usize| self.calls[call].response.is_none() && self.calls[call].requested > started;
-        let shown_before = self.by_list_hash.get(&shown.list_hash).copied().filter(is_late);
+        let before = |hash: u128| self.by_list_hash.get(&hash).copied().filter(is_late);
+        let shown_before = shown.list_hashes().into_iter().find_map(before);
         let call = shown_before.unwrap_or_else(|| self.add_call(shown));
         self.add_item(call, shown);
-        self.by_list_hash.insert(shown.list_hash, call);
+        self.by_list_hash.extend(shown.list_hashes().map(|hash| (hash, call)));
         self.set_response(call, response);
+        self.made_behind.entry(shown.hash_with_instructions).or_default().push(call);
+        self.made_hashes.insert(call, shown.hash_with_instructions);
         call
     }
 
@@ -119,25 +137,42 @@ impl<'a> KnownCalls<'a> {
     /// Returns the numbers of the calls in a list whose responses were recorded without content. Such a response shows
     /// the same calls in each list. Returns `None` for other calls.
     fn add_calls_of_lost_responses(&mut self, list: &ShownList) -> Vec<Option<usize>> {
-        let mut counts: HashMap<usize, usize> = HashMap::new();
+        let first_outputs = list.first_outputs();
         let mut add = |shown: &ShownCall| {
-            let inference = shown.lost_response?;
+            let ResponseCall { inference, number, .. } = shown.response.filter(|response| response.is_lost)?;
             let known = self.by_item.get(&shown.call.item).and_then(|call| self.calls.get(*call));
             if known.is_some_and(|call| call.response.is_none_or(|response| response.call != inference)) {
                 return None;
             }
-            let count = counts.entry(inference).or_default();
-            let known = self.of_lost_responses.get(&inference).and_then(|calls| calls.get(*count)).copied();
-            *count += 1;
-            known.or_else(|| {
-                let ended = self.conversations.calls.get_index(inference)?.execution.ended?;
-                let call = self.add_call(shown);
-                self.set_response(call, MakingResponse { call: inference, seq: ended.seq });
-                self.of_lost_responses.entry(inference).or_default().push(call);
-                Some(call)
-            })
+            if let Some(&call) = self.of_responses.get(&(inference, number)) {
+                let output = first_outputs.get(&shown.call.place).map(|output| output.content);
+                return Some(call).filter(|call| self.may_show_again(*call, shown.content, output));
+            }
+            let ended = self.conversations.calls.get_index(inference)?.execution.ended?;
+            let call = self.add_call(shown);
+            self.set_response(call, MakingResponse { call: inference, seq: ended.seq });
+            self.of_responses.insert((inference, number), call);
+            Some(call)
         };
         list.calls.iter().map(&mut add).collect()
+    }
+
+    /// Returns `true` if a list may show a call of a response with a content and an output at the place of the response:
+    /// the list has an output of the call, or the call has no output. Lists without old items show other calls there.
+    fn may_show_again(&self, call: usize, content: u128, output: Option<u128>) -> bool {
+        match output {
+            Some(output) if self.calls[call].answered.is_some() => {
+                self.by_output.get(&output).is_some_and(|calls| calls.contains(&call))
+            }
+            Some(_) => true,
+            None => self.equal_calls.has(call, content),
+        }
+    }
+
+    /// Returns the call of a response that a list shows at the place of the response.
+    pub(super) fn call_of_response(&self, shown: &ShownCall) -> Option<usize> {
+        let ResponseCall { inference, number, .. } = shown.response.filter(|response| !response.is_lost)?;
+        self.of_responses.get(&(inference, number)).copied()
     }
 
     /// Adds the calls that a request or a checkpoint shows. Returns their numbers.
@@ -151,7 +186,9 @@ impl<'a> KnownCalls<'a> {
                 call
             });
             self.add_item(call, shown);
-            self.by_list_hash.entry(shown.list_hash).or_insert(call);
+            for hash in shown.list_hashes() {
+                self.by_list_hash.entry(hash).or_insert(call);
+            }
             call
         };
         list.calls.iter().zip(numbers).map(add).collect()
@@ -167,7 +204,7 @@ impl<'a> KnownCalls<'a> {
 
     /// Adds an item to a call, unless the item belongs to a call already.
     fn add_item(&mut self, call: usize, shown: &ShownCall) {
-        self.list_hashes.insert((shown.list_hash, call));
+        self.list_hashes.extend(shown.list_hashes().map(|hash| (hash, call)));
         if let Entry::Vacant(free) = self.by_item.entry(shown.call.item) {
             free.insert(call);
             self.calls[call].visible.call_items.push(shown.call.item);
@@ -224,15 +261,22 @@ impl<'a> KnownCalls<'a> {
 
     /// Adds an output to its call. `later_call` is the call that it belongs to if the place is no evidence.
     fn add_output(&mut self, output: &ShownOutput, list: &ShownList, later_call: Option<usize>) {
-        let is_new = self.outputs.insert(output.item);
-        let Some(call) = output.call.filter(|_| is_new).and_then(|placed| self.call_at(placed)) else { return };
+        if !self.outputs.insert(output.item) {
+            return;
+        }
+        let Some(call) = output.call.and_then(|placed| self.call_at(placed)) else {
+            self.other_outputs.push(OtherOutput { item: output.item, content: output.content, seq: list.seq });
+            return;
+        };
         let call = later_call.unwrap_or(call);
+        self.mark_rivals(call, list.seq);
         self.by_output.entry(output.content).or_default().insert(call);
         self.first_outputs.entry(call).or_insert(output.content);
         self.open.remove(&call);
         self.open_of_complete.remove(&call);
         self.equal_calls.set_open(call, false);
         self.calls[call].visible.output_items.push(output.item);
+        self.calls[call].output_contents.push(output.content);
         self.calls[call].answered.get_or_insert(list.seq);
     }
 }

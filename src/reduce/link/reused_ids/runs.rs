@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::ReusedCall;
-use crate::event::{ExecutionStatus, Seq, TurnId};
+use crate::event::{ExecutionStatus, Seq, ThreadId, TurnId};
 use crate::graph::{Table, Turn};
 use crate::reduce::fold::{Attempts, Conversations};
-use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, ToolStart};
+use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, TakenCall, ToolStart};
 use crate::reduce::tool_name::{NameGroup, ToolName};
 
 /// The calls of a reused id that no tool runs yet. Tools take them in order of their starts.
@@ -59,14 +59,17 @@ impl OpenRuns {
     }
 
     /// Removes the call that a tool runs, and returns its number. Returns `None` if the tool runs none of the calls.
-    pub(in crate::reduce::link) fn take(&mut self, tool: &ToolStart) -> Option<usize> {
+    pub(in crate::reduce::link) fn take(&mut self, tool: &ToolStart) -> Option<TakenCall> {
         while let Some((number, call)) = self.not_started.pop_if(|(_, call)| call.started < tool.started) {
             self.requested.add(number, call);
         }
         while let Some((_, number)) = self.not_expired.pop_if(|(seq, _)| *seq < tool.started) {
             self.requested.remove(number);
         }
-        self.requested.take(tool).or_else(|| self.shown.take(tool))
+        let shown = |shown: &mut ShownCalls| {
+            Some(TakenCall { number: shown.take(tool)?, responded: tool.started, rival: None })
+        };
+        self.requested.take(tool).or_else(|| shown(&mut self.shown))
     }
 }
 
@@ -118,6 +121,52 @@ impl<'a> CutOffs<'a> {
         let next = starts.and_then(|starts| starts.get(starts.partition_point(|start| *start <= response)));
         let end = self.turns.get(turn).and_then(|turn| turn.execution.ended).map(|end| end.seq);
         next.copied().into_iter().chain(end).min()
+    }
+}
+
+/// The inference calls after which the calls of a turn are unknown, because a response was recorded without its content.
+pub(in crate::reduce::link) struct UnknownCalls<'a> {
+    of_turns: HashMap<&'a TurnId, Vec<CompletedCall>>,
+    of_threads: HashMap<&'a ThreadId, Vec<CompletedCall>>,
+}
+
+/// A completed inference call.
+#[derive(Clone, Copy)]
+struct CompletedCall {
+    ended: Seq,
+    started: Seq,
+    is_unknown: bool,
+}
+
+impl<'a> UnknownCalls<'a> {
+    pub(in crate::reduce::link) fn new(conversations: &'a Conversations) -> Self {
+        let unknown = &conversations.shown.unknown_responses;
+        let mut of_turns: HashMap<_, Vec<_>> = HashMap::new();
+        let mut of_threads: HashMap<_, Vec<_>> = HashMap::new();
+        for (index, call) in conversations.calls.iter().enumerate().filter(|_| !unknown.is_empty()) {
+            let ended = call.execution.ended.filter(|_| call.execution.status == ExecutionStatus::Completed);
+            let Some(ended) = ended else { continue };
+            let is_unknown = unknown.contains(&index);
+            let completed = CompletedCall { ended: ended.seq, started: call.execution.started.seq, is_unknown };
+            of_turns.entry(&call.turn_id).or_default().push(completed);
+            of_threads.entry(&call.thread_id).or_default().push(completed);
+        }
+        of_turns.values_mut().for_each(|calls| calls.sort_by_key(|call| call.ended));
+        of_threads.values_mut().for_each(|calls| calls.sort_by_key(|call| call.ended));
+        Self { of_turns, of_threads }
+    }
+
+    /// Returns the start of the last inference call of a turn that completed before a seq, if its calls are unknown: a
+    /// tool that starts then runs no call of an earlier response. If the turn has none, it is the last one of the thread,
+    /// because programs start tools in the next turn. Returns `None` if the calls are known.
+    pub(in crate::reduce::link) fn since(&self, turn: Option<&TurnId>, thread: &ThreadId, seq: Seq) -> Option<Seq> {
+        let last = |completed: Option<&Vec<CompletedCall>>| {
+            let completed = completed?;
+            completed[..completed.partition_point(|call| call.ended < seq)].last().copied()
+        };
+        let of_turn = last(turn.and_then(|turn| self.of_turns.get(turn)));
+        let last = of_turn.or_else(|| last(self.of_threads.get(thread)))?;
+        last.is_unknown.then_some(last.started)
     }
 }
 

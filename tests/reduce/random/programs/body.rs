@@ -53,6 +53,7 @@ pub(super) struct Call {
 /// An entry of a conversation.
 #[derive(Debug, Clone)]
 pub(super) enum Entry {
+    System(String),
     User(String),
     /// The response of a model.
     Answer {
@@ -69,7 +70,7 @@ pub(super) enum Entry {
 /// The tokens of the calls and outputs in entries, in order.
 pub(super) fn tokens(entries: &[Entry]) -> Vec<Token> {
     let tokens = |entry: &Entry| match entry {
-        Entry::User(_) => Vec::new(),
+        Entry::System(_) | Entry::User(_) => Vec::new(),
         Entry::Answer { calls, .. } => calls.iter().map(|call| call.token).collect(),
         Entry::Output { token, .. } => vec![*token],
     };
@@ -118,6 +119,7 @@ impl Api {
             item
         };
         let items = |entry: &Entry| match entry {
+            Entry::System(text) => vec![message("system", text)],
             Entry::User(text) => vec![message("user", text)],
             Entry::Answer { text, calls } => {
                 text.iter().map(|text| message("assistant", text)).chain(calls.iter().map(call)).collect()
@@ -137,6 +139,7 @@ impl Api {
             json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } })
         };
         let message = |entry: &Entry| match entry {
+            Entry::System(text) => json!({ "role": "system", "content": text }),
             Entry::User(text) => json!({ "role": "user", "content": text }),
             Entry::Answer { text, calls } if calls.is_empty() => json!({ "role": "assistant", "content": text }),
             Entry::Answer { text, calls } => {

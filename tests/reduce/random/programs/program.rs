@@ -35,6 +35,8 @@ pub(super) struct Truth {
 struct Agent {
     thread: String,
     turn: String,
+    /// The instructions in each request.
+    instructions: Vec<Entry>,
     history: Vec<Entry>,
     /// Number of entries up to the last response, and its inference call, if a request may continue the response.
     continues: Option<(usize, String)>,
@@ -68,14 +70,19 @@ impl Program {
         let settings = Settings::new(&mut rng, evidence);
         let mut case = Case::new();
         case.thread("t2", "/root/w");
-        let agents = ["t", "t2"].map(|thread| Agent {
+        let threads = if settings.shares_thread { ["t", "t"] } else { ["t", "t2"] };
+        for thread in threads.iter().collect::<BTreeSet<_>>() {
+            case.turn(&format!("{thread}-turn"), thread);
+        }
+        let instructions = |agent: &str| settings.shares_thread.then(|| Entry::System(format!("be {agent}")));
+        let agents = [(threads[0], "one"), (threads[1], "another")].map(|(thread, name)| Agent {
             thread: thread.to_owned(),
             turn: format!("{thread}-turn"),
+            instructions: instructions(name).into_iter().collect(),
             history: vec![Entry::User("go".to_owned())],
             continues: None,
             calls: 0,
         });
-        agents.iter().for_each(|agent| case.turn(&agent.turn, &agent.thread));
         let mut program =
             Self { case, settings, truth: Truth::default(), rng, agents: agents.into_iter().collect(), count: 0 };
         for _ in 0..steps {
@@ -161,11 +168,8 @@ impl Program {
             }
             1 => {
                 // The user approves the calls in the next turn.
-                let Agent { turn, thread, calls: count, .. } = &mut self.agents[agent];
-                self.case.end_turn(turn, "completed");
-                *turn = format!("{turn}+");
-                *count = 0;
-                self.case.turn(turn, thread);
+                let next = format!("{}+", self.agents[agent].turn);
+                self.start_turn(agent, &next, "completed");
                 open.iter().for_each(|call| self.start_tool(agent, call, inference));
                 self.answer_calls(agent, calls);
             }
@@ -186,10 +190,12 @@ impl Program {
 
     /// Adds outputs of calls to the conversation.
     fn answer_calls(&mut self, agent: usize, calls: &[Call]) {
+        let has_equal = self.settings.has_equal_outputs;
+        let text = |token: &Token| if has_equal { "ok".to_owned() } else { format!("of {token}") };
         let outputs = calls.iter().map(|Call { id, token, .. }| Entry::Output {
             id: id.clone(),
             token: *token,
-            text: format!("of {token}"),
+            text: text(token),
         });
         self.agents[agent].history.extend(outputs);
     }
@@ -240,7 +246,10 @@ impl Program {
                 let known = [requests[previous].clone(), response, tokens(&history[*from..])].concat();
                 (known, self.settings.api.request(&history[*from..], Some(&format!("resp-{previous}"))))
             }
-            None => (tokens(history), self.settings.api.request(history, None)),
+            None => {
+                let shown = self.settings.memory.shown(&self.agents[agent].instructions, history);
+                (tokens(&shown), self.settings.api.request(&shown, None))
+            }
         };
         self.case.request_in(&inference, thread, turn, body);
         self.truth.requests.insert(inference.clone(), known);
@@ -289,10 +298,12 @@ impl Program {
             Labels::Kind | Labels::Bare => ((*name).to_owned(), None),
             Labels::People => (of_people, None),
         };
+        let invocation = json!({ "tool_name": name, "payload": { "type": "function", "arguments": call.arguments } });
+        let invocation = self.settings.has_invocations.then(|| self.case.body("tool_invocation", invocation));
         let event = json!({
             "type": "tool_call_started", "tool_call_id": id, "model_visible_call_id": call.id,
             "requester": { "type": "model" }, "kind": kind.unwrap_or(json!({ "type": "web" })),
-            "summary": { "type": "generic", "label": label },
+            "summary": { "type": "generic", "label": label }, "invocation_payload": invocation,
         });
         self.record(agent, event);
         self.truth.runs.insert(id, Run { token: *token, inference: inference.to_owned() });
@@ -300,12 +311,20 @@ impl Program {
 
     fn next_turn(&mut self, agent: usize, status: &str) {
         let n = self.next();
-        let Agent { thread, turn, history, calls, .. } = &mut self.agents[agent];
+        self.start_turn(agent, &format!("turn{n}"), status);
+        self.agents[agent].history.push(Entry::User(format!("next {n}")));
+    }
+
+    /// Ends the turn of an agent with a status, and starts another one for all agents of the thread.
+    fn start_turn(&mut self, agent: usize, next: &str, status: &str) {
+        let Agent { thread, turn, .. } = &self.agents[agent];
+        let thread = thread.clone();
         self.case.end_turn(turn, status);
-        *turn = format!("turn{n}");
-        self.case.turn(turn, thread);
-        history.push(Entry::User(format!("next {n}")));
-        *calls = 0;
+        self.case.turn(next, &thread);
+        for agent in self.agents.iter_mut().filter(|agent| agent.thread == thread) {
+            next.clone_into(&mut agent.turn);
+            agent.calls = 0;
+        }
     }
 
     /// Asks the model for something outside of the conversation.
@@ -359,7 +378,7 @@ impl Program {
                     }
                 }
             }
-            Memory::Everything | Memory::Provider | Memory::Window | Memory::Summary => {}
+            Memory::Everything | Memory::Provider | Memory::Window | Memory::Summary | Memory::LastExchanges(_) => {}
         }
     }
 

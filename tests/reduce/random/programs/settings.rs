@@ -1,6 +1,6 @@
 //! The properties of simulated programs and their providers.
 
-use super::body::{Api, NameForm, Shape};
+use super::body::{Api, Entry, NameForm, Shape};
 use super::rng::Rng;
 
 /// How a provider numbers its calls.
@@ -39,12 +39,35 @@ pub(super) enum Memory {
     Provider,
     /// It drops the oldest entries.
     Window,
+    /// Each request has its first message and its last exchanges.
+    LastExchanges(usize),
     /// It replaces the oldest entries by a summary.
     Summary,
     /// It replaces old outputs by a short text.
     ShortOutputs,
     /// It replaces the arguments of old calls by an empty object.
     ShortArguments,
+}
+
+impl Memory {
+    /// Returns what a request with the whole conversation shows of it.
+    pub(super) fn shown(self, instructions: &[Entry], history: &[Entry]) -> Vec<Entry> {
+        let is_answer = |at: &usize| matches!(history[*at], Entry::Answer { .. });
+        let answers: Vec<_> = (0..history.len()).filter(is_answer).collect();
+        match self {
+            Self::LastExchanges(count) if answers.len() > count => {
+                let last = &history[answers[answers.len() - count]..];
+                [instructions, &history[..answers[0]], last].concat()
+            }
+            Self::Everything
+            | Self::Provider
+            | Self::Window
+            | Self::LastExchanges(_)
+            | Self::Summary
+            | Self::ShortOutputs
+            | Self::ShortArguments => [instructions, history].concat(),
+        }
+    }
 }
 
 /// What is recorded of a program.
@@ -64,6 +87,12 @@ pub(super) struct Settings {
     pub(super) memory: Memory,
     /// `true` if all calls of a tool have the same arguments.
     pub(super) has_equal_calls: bool,
+    /// `true` if all tools have the same output.
+    pub(super) has_equal_outputs: bool,
+    /// `true` if the two agents share a thread and a turn, and differ in their instructions.
+    pub(super) shares_thread: bool,
+    /// `true` if the arguments of tools are recorded.
+    pub(super) has_invocations: bool,
     /// `true` if the program spells arguments anew when it adds a response to its conversation.
     pub(super) spells_anew: bool,
     /// `true` if tools start when their calls have arrived, before the end of the response.
@@ -78,17 +107,21 @@ impl Settings {
         let shape = rng.choose(&[Shape::Responses, Shape::Chat]);
         let forms = [NameForm::Joined, NameForm::Dotted, NameForm::Member];
         let (forms, memories) = match shape {
-            Shape::Responses => (&forms[..], 6),
-            Shape::Chat => (&forms[..2], 5),
+            Shape::Responses => (&forms[..], 8),
+            Shape::Chat => (&forms[..2], 7),
         };
-        use Memory::{Everything, Provider, ShortArguments, ShortOutputs, Summary, Window};
-        let memory = [Everything, Window, Summary, ShortOutputs, ShortArguments, Provider];
+        use Memory::{Everything, LastExchanges, Provider, ShortArguments, ShortOutputs, Summary, Window};
+        let last = [LastExchanges(1), LastExchanges(2)];
+        let memory = [Everything, Window, Summary, ShortOutputs, ShortArguments, last[0], last[1], Provider];
         Self {
             api: Api { shape, names: rng.choose(forms) },
             ids: rng.choose(&[Ids::PerMessage, Ids::PerTool, Ids::PerTurn, Ids::Constant, Ids::Mixed]),
             labels: rng.choose(&[Labels::Calls, Labels::Dotted, Labels::Kind, Labels::Bare, Labels::People]),
             memory: rng.choose(&memory[..memories]),
             has_equal_calls: rng.one_in(3),
+            has_equal_outputs: rng.one_in(4),
+            shares_thread: rng.one_in(6),
+            has_invocations: rng.one_in(4),
             spells_anew: rng.one_in(4),
             is_eager: evidence == Evidence::Complete && rng.one_in(2),
             is_parallel: rng.one_in(2),

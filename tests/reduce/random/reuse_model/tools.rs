@@ -1,5 +1,6 @@
 //! The calls that tools run, as the model finds them.
 
+use otel_trace::event::ExecutionStatus;
 use otel_trace::graph::{InferenceCall, Item, ToolCall};
 
 use super::{Call, Model};
@@ -43,12 +44,27 @@ impl<'g> Model<'g> {
         next.into_iter().chain(turn.map(|ended| ended.seq.0)).min()
     }
 
+    /// "If the response before the tool was recorded without its content, the tool runs no call of an earlier one."
+    fn requested_since(&self, tool: &ToolCall) -> Option<u64> {
+        let ended = |call: &&InferenceCall| call.execution.ended.map(|end| end.seq);
+        let is_earlier = |call: &&InferenceCall| {
+            let is_complete = call.execution.status == ExecutionStatus::Completed;
+            call.thread_id == tool.thread_id && is_complete && ended(call) < Some(tool.execution.started.seq)
+        };
+        let completed = || self.graph.inference_calls.iter().filter(is_earlier);
+        let of_turn = completed().filter(|call| Some(&call.turn_id) == tool.turn_id.as_ref());
+        let last = of_turn.max_by_key(ended).or_else(|| completed().max_by_key(ended))?;
+        last.response_item_ids.is_empty().then_some(last.execution.started.seq.0)
+    }
+
     fn requested(&self, tool: &ToolCall, calls: &[Call]) -> Option<usize> {
         let started = tool.execution.started.seq.0;
+        let since = self.requested_since(tool);
         let may_run = |number: &usize| {
             let call = &calls[*number];
             let Some(inference) = self.inference(call) else { return false };
             call.tool.is_none()
+                && since.is_none_or(|since| inference.execution.started.seq.0 >= since)
                 && inference.execution.started.seq.0 < started
                 && call.answered.is_none_or(|seq| seq >= started)
                 && self.dropped(call).is_none_or(|seq| seq >= started)
