@@ -7,7 +7,7 @@ use crate::event::ToolKind;
 
 /// The name of a tool with its namespaces, such as the name of an MCP server.
 ///
-/// Programs spell one name in several ways: `mcp__docs-v2__find`, `docs.v2/find` or `docs_v2.find`. All of them are the
+/// Programs spell one name in several ways: `mcp__docs-v2__find`, `docs.v2/find` or `Docs_v2.Find`. All of them are the
 /// text `docs_v2_find` here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ToolName {
@@ -43,7 +43,7 @@ impl ToolName {
         if names.len() > 1 && names[0] == "mcp" {
             names.remove(0);
         }
-        let joined = |from: usize| Arc::from(names[from..].join("_").replace(is_filler, "_"));
+        let joined = |from: usize| Arc::from(names[from..].join("_").replace(is_filler, "_").to_lowercase());
         let first_ending = names.len().saturating_sub(MAX_ENDINGS).max(1);
         (!names.is_empty())
             .then(|| Self { whole: joined(0), endings: (first_ending..names.len()).map(joined).collect() })

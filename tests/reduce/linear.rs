@@ -222,7 +222,10 @@ fn session_with_one_call_id(rounds: usize, is_full: bool, is_answered: bool) -> 
         case.tool_in(("t", "u2"), &format!("tool{n}"), Some("c"), exec(), None);
     }
     let reduction = case.try_reduce(&Options::default()).unwrap();
-    assert_eq!(reduction.diagnostics(), []);
+    // Any of the tools that start last may run the call of another one.
+    let notices = reduction.diagnostics();
+    assert_eq!(notices.len(), if is_answered { 0 } else { rounds });
+    assert!(notices.iter().all(|notice| notice.code == Code::CallIdReused));
     let mut calls: Vec<_> = reduction.graph.tool_calls.iter().map(|tool| tool.call_item_ids.clone()).collect();
     calls.sort();
     calls.dedup();

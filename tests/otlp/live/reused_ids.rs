@@ -182,3 +182,52 @@ fn live_spans_of_code_cells_name_the_cells_of_the_graph() {
     let objects: Vec<_> = harness.spans().iter().map(|span| attributes(span)["otel_trace.object_id"].clone()).collect();
     assert!(cells.iter().all(|cell| objects.contains(cell)), "{objects:?}");
 }
+
+/// Records tools whose calls only later requests, or arguments, tell apart.
+fn record_interchangeable() {
+    let thread = AgentThread::start(ThreadMeta::new().id("thread-1"));
+    let turn = thread.turn(Some(TurnId::from("turn-1")));
+    let go = json!({ "type": "message", "role": "user", "content": "go" });
+    let respond_with = |name: &str, input: Value, call: Value| {
+        let inference = ask(&turn, name, input);
+        respond(&inference, &[call]);
+        inference.complete();
+    };
+    // Two attempts, of which the next request shows the first one.
+    respond_with("attempt", json!([go]), call("look"));
+    respond_with("other attempt", json!([go]), call("write"));
+    start(&turn, "Looks").complete();
+    respond_with("next", json!([go, call("look"), output("of the attempt")]), call("look"));
+    // A request is repeated before the tool starts: it answers no further call.
+    let history = json!([go, call("look"), output("of the attempt"), call("look"), output("2")]);
+    start(&turn, "Looks").complete();
+    ask(&turn, "refused", history.clone()).fail("overloaded");
+    respond_with("repeated", history, call("look"));
+    start(&turn, "Looks").complete();
+    // A response without content requested the tool, not the one before it.
+    respond_with("before", json!([]), call("look"));
+    let inference = ask(&turn, "unknown", json!([]));
+    inference.response(Json(&json!({})));
+    inference.complete();
+    start(&turn, "Looks").complete();
+    turn.complete();
+    thread.complete();
+}
+
+#[test]
+fn live_links_are_those_of_the_reducer_or_none() {
+    let mut harness = Harness::new();
+    harness.run(Order::BridgeFirst, record_interchangeable);
+    harness.finish();
+    let graph = harness.graph();
+    let bundle = Reader::open(&harness.bundle()).expect("a bundle");
+    let exported: Vec<_> = spans(&bundle, &graph, &Mapping::default()).collect();
+    let (live, exported) = (requesters(&harness.spans()), requesters(&exported));
+    for tool in graph.tool_calls.iter() {
+        let id = tool.tool_call_id.as_str();
+        assert!(live[id].is_empty() || live[id] == exported[id], "{id}: {:?}, {:?}", live[id], exported[id]);
+    }
+    let of_tools: Vec<_> = graph.tool_calls.iter().map(|tool| live[tool.tool_call_id.as_str()].join(" ")).collect();
+    assert_eq!(of_tools[0], "");
+    assert_eq!(of_tools[3], "unknown");
+}

@@ -173,3 +173,15 @@ fn tool_after_a_lost_response_runs_no_call_of_an_earlier_one() {
         check(&graph, "t1", &[], &[]);
     }
 }
+
+#[test]
+fn names_agree_whatever_their_case() {
+    // The program names one tool as the call and the other as people read it.
+    let mut case = Case::new();
+    exchange(&mut case, "i1", &[user("go")], &[super::call_of("fetch", "a"), super::call_of("look", "b")]);
+    super::run_in(&mut case, ("t", "u"), "t1", "look");
+    super::run_in(&mut case, ("t", "u"), "t2", "Fetch");
+    let graph = case.check(&[]);
+    check(&graph, "t1", &["b"], &[]);
+    check(&graph, "t2", &["a"], &[]);
+}
