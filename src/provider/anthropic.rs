@@ -3,6 +3,8 @@
 mod members;
 mod stream;
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use super::api::{Api, Field, ListField};
@@ -118,6 +120,13 @@ fn compaction<'a>(block: &Object<'a>) -> Compaction<'a> {
     let [summary, signature, encrypted] =
         ["content", "signature", "encrypted_content"].map(|name| block.non_null(name));
     Compaction { summary, signature, encrypted }
+}
+
+/// Returns the id of the message that a request continues in a thread, which the provider keeps for some minutes. The
+/// thread also has the instructions and the tools. Returns `None` for a request with the whole conversation.
+pub(super) fn continued_message<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {
+    let thread = body.object("thread").filter(|thread| thread.text("type").as_deref() == Some("continue"))?;
+    thread.text("previous_message_id")
 }
 
 /// Reads a compaction that stands beside the content of a message, as gateways have it.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::anthropic;
 use super::api::{Api, ListField, first_field};
 use super::apis::{APIS, ApiSet};
 use super::completions::{self, PROMPT};
@@ -171,9 +172,10 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Returns the id of the response that the request continues.
+    /// Returns the id of the response that the request continues: the request has only what is new.
     pub(crate) fn previous_response_id(&self) -> Option<Cow<'a, str>> {
-        self.body.text("previous_response_id")
+        let in_thread = || anthropic::continued_message(&self.body).filter(|_| !self.has_items());
+        self.body.text("previous_response_id").or_else(in_thread)
     }
 
     /// Returns the id of the conversation that the provider keeps: the request adds its items to it, and the model sees

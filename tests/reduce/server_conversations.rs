@@ -330,3 +330,43 @@ fn stored_content_of_every_api_is_reported() {
     asked["messages"] = json!([{ "role": "user", "content": [{ "text": "x" }] }]);
     check(asked, "names arn:p1 in `modelId`");
 }
+
+#[test]
+fn message_thread_continues_the_message_that_it_names() {
+    let message = |id: &str, text: &str| json!({ "id": id, "type": "message", "role": "assistant", "content": [{ "type": "text", "text": text }] });
+    let asked =
+        |text: &str, thread: Value| json!({ "messages": [{ "role": "user", "content": text }], "thread": thread });
+    let after = |id: &str| json!({ "type": "continue", "previous_message_id": id });
+    let respond = |case: &mut Case, call: &str, body: Value| {
+        let (id, body) = (body["id"].clone(), case.body("inference_response", body));
+        case.event(json!({ "type": "inference_completed", "inference_call_id": call, "response_id": id, "response_payload": body }));
+    };
+    let mut case = Case::new();
+    let mut first = asked("1", json!({ "type": "create" }));
+    first["system"] = json!("Be brief.");
+    case.request_body("a", first);
+    respond(&mut case, "a", message("msg_1", "One"));
+    case.request_body("b", asked("2", after("msg_1")));
+    respond(&mut case, "b", message("msg_2", "Two"));
+    // A retry of the first turn, and a thread that expired.
+    case.request_body("c", asked("3", after("msg_1")));
+    case.request_body("d", asked("4", after("msg_9")));
+    let graph = case.check(&[Code::HistoryBranched, Code::UnknownPreviousResponse]);
+    assert_eq!(request_items(&graph, "b"), [1, 2, 3, 4]);
+    assert_eq!(request_items(&graph, "c"), [1, 2, 3, 6]);
+    assert_eq!(request_items(&graph, "d"), [1, 2, 3, 6, 7]);
+}
+
+#[test]
+fn compaction_in_a_message_thread_replaces_what_stands_before_it() {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [{ "role": "user", "content": "1" }], "thread": { "type": "create" } }));
+    let block = json!({ "type": "compaction", "content": "So far." });
+    case.response_body("a", json!({ "content": [block, { "type": "text", "text": "One" }] }));
+    let next = json!({ "messages": [{ "role": "user", "content": "2" }],
+        "thread": { "type": "continue", "previous_message_id": "resp-a" } });
+    case.request_body("b", next);
+    let graph = case.check(&[Code::HistoryEdited]);
+    let compacted = crate::case::call(&graph, "b").compacted_before.map(|item| item.number());
+    assert_eq!((request_items(&graph, "b"), compacted), (vec![1, 2, 3, 4], Some(2)));
+}

@@ -6,16 +6,20 @@ pub(super) static MEMBERS: Members = Members {
     request: Shape {
         name: "request",
         read: &["messages", "tools", "max_tokens", "temperature", "top_p", "stream", "output_config"],
-        nested: &[("system", PART)],
+        nested: &[("system", PART), ("thread", Nested::One(&THREAD))],
         unread: &[
             (
                 Reason::Setting,
                 &[
                     "anthropic_beta",
                     "anthropic_version",
+                    "betas",
                     "cache_control",
+                    "compaction",
                     "container",
                     "context_management",
+                    "diagnostics",
+                    "fallback_credit_token",
                     "fallbacks",
                     "inference_geo",
                     "mcp_servers",
@@ -27,6 +31,7 @@ pub(super) static MEMBERS: Members = Members {
                     "tool_choice",
                     "top_k",
                     "user_profile_id",
+                    "workspace_id",
                 ],
             ),
             (Reason::Repeated, &["model"]),
@@ -51,6 +56,9 @@ pub(super) static MEMBERS: Members = Members {
         ..EMPTY
     },
 };
+
+/// The conversation that the provider keeps for some minutes.
+static THREAD: Shape = Shape { name: "thread", read: &["type", "previous_message_id"], ..EMPTY };
 
 static MESSAGE: Shape = Shape {
     name: "message",

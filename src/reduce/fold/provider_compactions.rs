@@ -46,14 +46,12 @@ impl ConversationBuilder<'_> {
     /// such item.
     pub(super) fn compaction_in_response(&mut self, call: usize) -> Option<ItemId> {
         let items = self.responses.get(&call)?;
-        let effect = |item: &ItemId| self.items.get(item.index()).map(|item| item.content.history_effect);
-        let (item, effect) = items.iter().rev().find_map(|item| {
-            let effect = effect(item).filter(|effect| *effect != HistoryEffect::None)?;
-            Some((*item, effect))
-        })?;
-        if effect == HistoryEffect::ReplacesKept {
-            self.response_compactions.insert(call, item);
-        }
+        let is_compaction = |item: &&ItemId| {
+            let item = self.items.get(item.index());
+            item.is_some_and(|item| item.content.history_effect != HistoryEffect::None)
+        };
+        let item = *items.iter().rev().find(is_compaction)?;
+        self.response_compactions.insert(call, item);
         Some(item)
     }
 

@@ -105,6 +105,8 @@ pub(super) static SHAPES: [EventShape; 13] = [
             "response.mcp_list_tools.in_progress",
             "response.mcp_list_tools.completed",
             "response.mcp_list_tools.failed",
+            // The progress of a compaction, whose item arrives as a whole.
+            "response.compaction.compacting",
         ],
         ..NO_MEMBERS
     },
