@@ -2,7 +2,9 @@
 
 use serde_json::value::RawValue;
 
-use super::{Content, Entries, Item, ItemContent, Message, Output, Part, PartContent, Request, Response, assemble};
+use super::{
+    ApiSet, Content, Entries, Item, ItemContent, Message, Output, Part, PartContent, Request, Response, assemble,
+};
 
 /// Reads arbitrary bytes as a request and as a response of every API, down to the last part.
 #[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "only the fuzz target is outside of the crate"))]
@@ -20,6 +22,7 @@ pub fn read_all(bytes: &[u8]) {
         );
         request.instructions().iter().for_each(|instructions| read_content(instructions.content));
         request.entries().iter().for_each(read_entries);
+        let _ = (request.permitted_edits(), request.unread_fields(request.api_set(ApiSet::default())));
     }
     if let Some(response) = Response::parse(text) {
         let _ = (
@@ -31,10 +34,14 @@ pub fn read_all(bytes: &[u8]) {
             response.stop_reason(),
         );
         let _ = (response.usage(), response.calls(), response.is_recorded());
+        let _ = (response.applied_edits(), response.permitted_edits(), response.unread_fields());
         response.sources().into_iter().for_each(|source| read_part(&source.part()));
         match response.output() {
             Output::Items(items) => items.iter().for_each(|item| read_entry(item)),
-            Output::Choices(choices) => choices.iter().filter_map(|choice| choice.message).for_each(read_entry),
+            Output::Choices(choices) => {
+                choices.iter().filter_map(|choice| choice.message).for_each(read_entry);
+                choices.iter().filter_map(|choice| choice.reasoning).for_each(read_entry);
+            }
             Output::Content(content) => read_content(*content),
             Output::AttributeMessages(messages) => {
                 read_entries(&Entries::read(messages, super::EntryFormat::AttributeMessages));
