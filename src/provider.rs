@@ -49,6 +49,7 @@ mod tool;
 mod truncated;
 mod unread_fields;
 mod usage;
+mod user_request;
 mod wrapper;
 
 #[cfg(fuzzing)]
@@ -77,6 +78,7 @@ pub(crate) use stream::{Assembled, NotAStream, TruncatedStream, assemble};
 pub(crate) use tool::{CallArguments, ToolCall, ToolResult};
 pub(crate) use unread_fields::{UnreadField, unread_fields_of_entry};
 pub(crate) use usage::{ReportedUsage, UsageProblem};
+pub(crate) use user_request::ends_in_user_message;
 /// Types that only the exporter names.
 #[cfg(feature = "otlp")]
 pub(crate) use {

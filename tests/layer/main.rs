@@ -10,6 +10,7 @@ mod common;
 mod concurrent_reentrancy;
 mod concurrent_runs;
 mod context;
+mod conversations;
 mod disabled;
 mod documented;
 mod ends;

@@ -163,6 +163,7 @@ impl<'a> ThreadMeta<'a> {
             },
             orphan: None,
             spawned_by,
+            is_supplied: false,
         }
     }
 }

@@ -107,6 +107,7 @@ impl CodeCellOperation {
                     source_js: source.into_owned(),
                 };
                 recording.try_write_event(&self.live, &scope.context, started, at)?;
+                self.turn.start_inside();
                 self.turn.thread().inside().add_cell(self);
                 Ok(())
             });
@@ -223,7 +224,7 @@ impl CodeCellOperation {
             }
             let ended = CodeCellEnded { runtime_cell_id: id.clone(), status, response_payload };
             recording.write_event(&self.live, &scope.context, ended, at);
-            self.turn.set_answered(false);
+            self.turn.end_inside(false);
         });
         payload
     }

@@ -162,7 +162,9 @@ impl CompactionOperation {
                 provider_name,
                 request_payload: reference.clone(),
             };
-            recording.try_write_event(&self.live, &scope.context, started, at)
+            recording.try_write_event(&self.live, &scope.context, started, at)?;
+            self.turn.start_inside();
+            Ok(())
         });
         if let Ok(JsonPayload { reference, raw }) = stored {
             // Another thread may have started the operation with its request first.
@@ -301,7 +303,7 @@ impl CompactionOperation {
             }
             let (event, separate) = self.end_event(end, recording, id.clone());
             recording.write_event(&self.live, &scope.context, event, at);
-            self.turn.set_answered(false);
+            self.turn.end_inside(false);
             if let Some(response) = separate {
                 self.write_payload_event(response, at);
             }

@@ -20,7 +20,7 @@ use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
 use crate::layer::session::unwritten::Unwritten;
-use crate::provider::{asks_for_tool, response_id};
+use crate::provider::{asks_for_tool, ends_in_user_message, response_id};
 use crate::semconv;
 
 /// Attributes of an inference call that are known before it starts.
@@ -35,7 +35,10 @@ pub(in crate::layer) struct InferenceFacts {
 /// An inference call that a span or a handle opened.
 #[derive(Debug)]
 pub(in crate::layer) struct InferenceOperation {
+    /// The turn in which the call was opened.
     turn: Arc<TurnOperation>,
+    /// The turn of the question in its request, if the turn in which it was opened was over by then.
+    asked_in: OnceLock<Arc<TurnOperation>>,
     live: Live,
     opened_at: Timestamp,
     facts: Mutex<InferenceFacts>,
@@ -85,6 +88,7 @@ impl InferenceOperation {
     ) -> Arc<Self> {
         let operation = Arc::new(Self {
             turn,
+            asked_in: OnceLock::new(),
             live,
             opened_at,
             facts: Mutex::new(facts),
@@ -98,11 +102,12 @@ impl InferenceOperation {
     }
 
     fn session(&self) -> &Arc<Session> {
-        self.turn.session()
+        self.turn().session()
     }
 
+    /// Returns the turn of the call.
     pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
-        &self.turn
+        self.asked_in.get().unwrap_or(&self.turn)
     }
 
     /// Replaces the attributes of a call that has not started.
@@ -131,8 +136,26 @@ impl InferenceOperation {
         if self.session().is_off("an inference request") {
             return;
         }
-        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
-        let separate = match recording.store_payload(&self.live, PayloadKind::InferenceRequest, body) {
+        if self.turn().may_be_over() && self.lifecycle.is_pending() {
+            return self.record_request_after_answer(body, at);
+        }
+        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
+        self.refer_to_request(recording.store_payload(&self.live, PayloadKind::InferenceRequest, body), at);
+    }
+
+    /// Records a request that comes after an answer. If the user asks the next question in it, it begins a turn.
+    fn record_request_after_answer(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
+        let ready = self.session().options.prepare_body(PayloadKind::InferenceRequest, body);
+        if ends_in_user_message(ready.bytes()) {
+            let _ = self.asked_in.set(self.turn().ask_next(at));
+        }
+        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
+        self.refer_to_request(recording.store_ready(&self.live, ready), at);
+    }
+
+    /// Starts the call with a request that was stored, or refers to the request in another way.
+    fn refer_to_request(self: &Arc<Self>, stored: Result<Stored, Lost>, at: Timestamp) {
+        let separate = match stored {
             Ok(Stored { reference, .. }) if !self.lifecycle.is_pending() => {
                 // The call has started or ended already. If a shutdown ended it, the request counts as late.
                 Some(reference).filter(|_| !self.session().is_off("an inference request"))
@@ -153,7 +176,7 @@ impl InferenceOperation {
     /// Returns the id that the call has in the log, or will have there once it has started. Returns `None` if its thread
     /// is not recorded.
     pub(in crate::layer) fn allocate_id(&self) -> Option<&InferenceId> {
-        self.turn.thread().started().map(|recording| self.id(recording))
+        self.turn().thread().started().map(|recording| self.id(recording))
     }
 
     fn id(&self, recording: &ThreadRecording) -> &InferenceId {
@@ -162,9 +185,9 @@ impl InferenceOperation {
 
     /// Starts the call. Returns the request if the call has meanwhile started or ended without it.
     fn start(self: &Arc<Self>, request_payload: PayloadRef, at: Timestamp) -> Option<PayloadRef> {
-        let (recording, scope) = self.turn.ensure_started(at)?;
+        let (recording, scope) = self.turn().ensure_started(at)?;
         // An answer that came before the next question is complete.
-        self.turn.thread().inside().settled.release_all();
+        self.turn().thread().inside().settled.release_all();
         let InferenceFacts { model, provider_name, settings: _ } = lock(&self.facts).clone();
         let started = InferenceStarted {
             inference_call_id: self.id(recording).clone(),
@@ -180,7 +203,8 @@ impl InferenceOperation {
         let write = || {
             unreferenced = None;
             recording.try_write_event(&self.live, &scope.context, started, at)?;
-            self.turn.last_call().start(&**self);
+            self.turn().start_inside();
+            self.turn().last_call().start(&**self);
             Ok(())
         };
         self.lifecycle.start(self.session(), self, write);
@@ -190,7 +214,7 @@ impl InferenceOperation {
 
     /// Ends a call that cannot be recorded: its start event must reference a request.
     fn abandon(self: &Arc<Self>, reason: &str) {
-        let Some((recording, _)) = self.turn.ensure_started(self.opened_at) else { return };
+        let Some((recording, _)) = self.turn().ensure_started(self.opened_at) else { return };
         let abandon =
             || Err(recording.bundle.writer.report_dependent_loss(Lost::Event(EventKind::InferenceStarted), reason));
         self.lifecycle.start(self.session(), self, abandon);
@@ -199,8 +223,8 @@ impl InferenceOperation {
 
     /// Writes a payload event for a payload that belongs to this call.
     fn write_payload_event(&self, payload: PayloadRef, at: Timestamp) {
-        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
-        self.turn.write_payload_event(payload, &serde_json::json!({ "inference_call_id": self.id(recording) }), at);
+        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
+        self.turn().write_payload_event(payload, &serde_json::json!({ "inference_call_id": self.id(recording) }), at);
     }
 
     /// Records the model's response, complete or partial: the status of the call decides which.
@@ -210,7 +234,7 @@ impl InferenceOperation {
             return;
         }
         self.start_without_request(self.opened_at);
-        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
         let (stored, facts) = self.store_read_response(recording, body);
         let reference = stored.as_ref().ok().map(|stored| stored.reference.clone());
         let set_response = || {
@@ -266,7 +290,7 @@ impl InferenceOperation {
             return;
         }
         self.start_without_request(self.opened_at);
-        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
         let Ok(Stored { reference, .. }) = self.store_response(recording, body) else { return };
         let set_response = || lock(&self.progress).failed_response.replace(reference.clone());
         if let Some(reference) = self.lifecycle.unless_ended(set_response).unwrap_or(Some(reference)) {
@@ -277,9 +301,9 @@ impl InferenceOperation {
     /// Records one chunk of a streamed response in a separate payload event. `number` counts the chunks from 1.
     pub(in crate::layer) fn record_chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
         self.start_without_request(self.opened_at);
-        let Some((recording, _)) = self.turn.ensure_started(Timestamp::now()) else { return };
+        let Some((recording, _)) = self.turn().ensure_started(Timestamp::now()) else { return };
         let metadata = serde_json::json!({ "inference_call_id": self.id(recording), "chunk": number });
-        self.turn.record_separate_payload(PayloadKind::InferenceResponse, body, &metadata);
+        self.turn().record_separate_payload(PayloadKind::InferenceResponse, body, &metadata);
     }
 
     /// Records a response made from the fields of the span, unless the program has recorded a response body. Replaces an
@@ -308,8 +332,12 @@ impl InferenceOperation {
         if kind == PayloadKind::InferenceResponse {
             return self.record_response(body);
         }
-        let Some((recording, _)) = self.turn.ensure_started(Timestamp::now()) else { return };
-        self.turn.record_separate_payload(kind, body, &serde_json::json!({ "inference_call_id": self.id(recording) }));
+        let Some((recording, _)) = self.turn().ensure_started(Timestamp::now()) else { return };
+        self.turn().record_separate_payload(
+            kind,
+            body,
+            &serde_json::json!({ "inference_call_id": self.id(recording) }),
+        );
     }
 
     /// Records that the first token of the response arrived now. Later calls are ignored.
@@ -348,7 +376,7 @@ impl InferenceOperation {
         if updated.is_none() {
             let metadata = serde_json::json!({ "inference_call_id": self.id.get(), "said": detail() });
             let summary = "data of an inference call that came after its end";
-            self.turn.thread().record_other("late", summary, RawJson::from_value(&metadata));
+            self.turn().thread().record_other("late", summary, RawJson::from_value(&metadata));
         }
     }
 
@@ -383,7 +411,7 @@ impl InferenceOperation {
         if !self.lifecycle.is_pending() || self.session().is_off("an inference request") {
             return;
         }
-        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
         let settings = lock(&self.facts).settings.clone();
         match recording.store_payload(&self.live, PayloadKind::InferenceRequest, &Json(&settings)) {
             // If the request came in the meantime, no event references the placeholder.
@@ -395,7 +423,7 @@ impl InferenceOperation {
     /// Records that the call has settled, and may end before its span closes.
     pub(in crate::layer) fn settle(&self, span: &Weak<dyn SettledSpan>) {
         self.settled.set(Weak::clone(span));
-        self.turn.add_settled(span);
+        self.turn().add_settled(span);
     }
 
     /// Ends the call. If its request was never recorded, the call is started first, except at shutdown.
@@ -406,7 +434,7 @@ impl InferenceOperation {
         if !self.lifecycle.is_open() {
             return;
         }
-        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
         // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
         let placeholder = self.missing_response(&end).map(|body| recording.store_ready(&self.live, body));
         self.lifecycle.end(self.session(), || self.write_end(end, placeholder, at));
@@ -429,14 +457,14 @@ impl InferenceOperation {
     }
 
     fn write_end(self: &Arc<Self>, end: End, placeholder: Option<Result<Stored, Lost>>, at: Timestamp) {
-        let (Some((recording, scope)), Some(id)) = (self.turn.ensure_started(at), self.id.get()) else { return };
+        let (Some((recording, scope)), Some(id)) = (self.turn().ensure_started(at), self.id.get()) else { return };
         // Read under the lifecycle's lock: a response may have arrived after `end` was called.
         let mut progress = lock(&self.progress).clone();
         let unwound = self.lifecycle.unwound(&end);
         let outcome = InferenceOutcome::from_end(end, &progress, unwound);
         let is_answered = matches!(outcome, InferenceOutcome::Completed) && progress.is_final_answer;
-        self.turn.set_answered(is_answered);
-        self.turn.last_call().end(&**self, outcome.clone().into());
+        self.turn().end_inside(is_answered);
+        self.turn().last_call().end(&**self, outcome.clone().into());
         let response = progress.response.take().or_else(|| match outcome {
             InferenceOutcome::Completed => {
                 // The response may have turned out to be missing only under the lock. Then the placeholder is stored
@@ -465,7 +493,7 @@ impl OpenOperation for InferenceOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         self.settled.release();
         if self.is_open() {
-            self.turn.set_interrupted();
+            self.turn().set_interrupted();
         }
         let at = Timestamp::now();
         self.end(End::Shutdown, at);

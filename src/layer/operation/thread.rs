@@ -1,9 +1,10 @@
 //! A thread: one agent's conversation. A root thread has its own bundle; a spawned thread is recorded in the bundle of
 //! its parent.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::bundle::Bundle;
 use super::end::{End, SHUT_DOWN};
@@ -41,6 +42,8 @@ pub(in crate::layer) struct ThreadOperation {
     error: Mutex<Option<String>>,
     /// What is open inside of the thread.
     inside: InsideThread,
+    /// The threads of the other agents that spans in this thread name, by name.
+    agents: Mutex<BTreeMap<String, Weak<ThreadOperation>>>,
     /// `true` once the shutdown has interrupted a turn of the thread.
     is_interrupted: AtomicBool,
 }
@@ -69,6 +72,7 @@ impl ThreadOperation {
             lifecycle: Lifecycle::new(),
             error: Mutex::default(),
             inside: InsideThread::default(),
+            agents: Mutex::default(),
             is_interrupted: AtomicBool::new(false),
         })
     }
@@ -85,6 +89,28 @@ impl ThreadOperation {
     /// Returns the thread's id in the log. Returns `None` before the thread has started.
     pub(in crate::layer) fn id(&self) -> Option<&ThreadId> {
         Some(&self.started()?.id)
+    }
+
+    /// Returns `true` if a span in this thread that names `agent` is of another agent's thread: the layer has supplied this
+    /// thread, and for an agent of another name.
+    pub(in crate::layer) fn is_of_another_agent(&self, agent: &str) -> bool {
+        self.facts.is_supplied && self.facts.metadata.nickname.as_deref().is_some_and(|own| own != agent)
+    }
+
+    /// Returns the name of the thread's agent.
+    pub(in crate::layer) fn agent_name(&self) -> Option<&str> {
+        self.facts.metadata.nickname.as_deref()
+    }
+
+    /// Returns the thread of the agent `name`, which this thread has spawned and which ends with it. `make` creates the
+    /// thread the first time.
+    pub(in crate::layer) fn agent(&self, name: &str, make: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
+        let mut agents = lock(&self.agents);
+        agents.get(name).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let thread = make();
+            agents.insert(name.to_owned(), Arc::downgrade(&thread));
+            thread
+        })
     }
 
     /// Returns what is open inside of the thread.
@@ -305,6 +331,8 @@ impl ThreadOperation {
         self.inside.settled.release_all();
         self.inside.end_cells(&End::Cancelled(THREAD_ENDED.to_owned()), at);
         self.inside.end_implicit_turns(&end, at);
+        let agents = std::mem::take(&mut *lock(&self.agents));
+        agents.into_values().filter_map(|agent| agent.upgrade()).for_each(|agent| agent.end(end.clone(), at));
         let error = lock(&self.error).clone().or_else(|| self.lifecycle.unwound(&end).map(str::to_owned));
         let is_shutdown = matches!(end, End::Shutdown);
         let (status, error) = match (end, error) {

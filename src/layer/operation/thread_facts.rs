@@ -13,6 +13,8 @@ pub(in crate::layer) struct ThreadFacts {
     pub(in crate::layer) orphan: Option<OrphanSpan>,
     /// The tool call that spawns the thread.
     pub(in crate::layer) spawned_by: Option<ToolCallId>,
+    /// `true` if the layer supplies the thread, for spans that name their agents and open no threads.
+    pub(in crate::layer) is_supplied: bool,
 }
 
 /// A span without a thread above it, for which an implicit thread was opened.

@@ -180,7 +180,9 @@ impl ToolCallOperation {
                 kind,
                 invocation_payload,
             };
-            recording.try_write_event(&self.live, &scope.context, started, at)
+            recording.try_write_event(&self.live, &scope.context, started, at)?;
+            self.turn.start_inside();
+            Ok(())
         });
     }
 
@@ -420,7 +422,7 @@ impl ToolCallOperation {
             let result_payload = progress.result.or(error_payload.filter(|_| status == ExecutionStatus::Failed));
             let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
             recording.write_event(&self.live, &scope.context, ended, at);
-            self.turn.set_answered(false);
+            self.turn.end_inside(false);
         });
     }
 

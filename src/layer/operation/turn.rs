@@ -1,6 +1,6 @@
 //! A turn: from a user's message to the agent's answer.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::end::{CALL_OPEN, End, SHUT_DOWN};
@@ -26,8 +26,7 @@ pub(in crate::layer) struct TurnOperation {
     thread: Arc<ThreadOperation>,
     live: Live,
     requested_id: Option<String>,
-    /// `true` if no span of the program opened the turn.
-    is_implicit: bool,
+    origin: TurnOrigin,
     scope: OnceLock<TurnScope>,
     lifecycle: Lifecycle,
     error: Mutex<Option<String>>,
@@ -35,8 +34,23 @@ pub(in crate::layer) struct TurnOperation {
     last_call: LastInside,
     /// `true` if what ended last in the turn is a call of a model that was answered and asked for no tool.
     is_answered: AtomicBool,
+    /// Number of operations inside the turn that have started and not ended.
+    open: AtomicUsize,
+    /// The turn of the user's next question, if no span of the program opened this one.
+    next: OnceLock<Arc<TurnOperation>>,
     /// `true` once the shutdown has interrupted an operation inside the turn.
     is_interrupted: AtomicBool,
+}
+
+/// What opened a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TurnOrigin {
+    /// A span or a handle of a turn.
+    Turn,
+    /// A span of an agent or a workflow.
+    Agent,
+    /// The layer, for spans that stand in no turn.
+    Supplied,
 }
 
 /// The id of a turn, and the context of the events in it.
@@ -49,31 +63,47 @@ pub(super) struct TurnScope {
 impl TurnOperation {
     /// Creates a turn for a span or a handle.
     pub(in crate::layer) fn new(thread: Arc<ThreadOperation>, requested_id: Option<String>, live: Live) -> Arc<Self> {
-        Self::with_origin(thread, requested_id, live, false)
+        Self::with_origin(thread, requested_id, live, TurnOrigin::Turn)
+    }
+
+    /// Creates the turn of an agent for its span.
+    pub(in crate::layer) fn new_of_agent(
+        thread: Arc<ThreadOperation>,
+        requested_id: Option<String>,
+        live: Live,
+    ) -> Arc<Self> {
+        Self::with_origin(thread, requested_id, live, TurnOrigin::Agent)
     }
 
     /// Creates a turn that no span of the program opened.
     pub(in crate::layer) fn new_implicit(thread: Arc<ThreadOperation>) -> Arc<Self> {
-        Self::with_origin(thread, None, None, true)
+        Self::with_origin(thread, None, None, TurnOrigin::Supplied)
+    }
+
+    /// Returns `true` if a span of an agent opened the turn, and not of the agent `name`.
+    pub(in crate::layer) fn is_of_another_agent(&self, name: &str) -> bool {
+        self.origin == TurnOrigin::Agent && self.thread.agent_name() != Some(name)
     }
 
     fn with_origin(
         thread: Arc<ThreadOperation>,
         requested_id: Option<String>,
         live: Live,
-        is_implicit: bool,
+        origin: TurnOrigin,
     ) -> Arc<Self> {
         let (scope, lifecycle, error) = (OnceLock::new(), Lifecycle::new(), Mutex::default());
         Arc::new(Self {
             thread,
             live,
             requested_id,
-            is_implicit,
+            origin,
             scope,
             lifecycle,
             error,
             last_call: LastInside::default(),
             is_answered: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
+            next: OnceLock::new(),
             is_interrupted: AtomicBool::new(false),
         })
     }
@@ -273,9 +303,40 @@ impl TurnOperation {
         });
     }
 
-    /// Records whether what has just ended in the turn is a call of a model that was answered and asked for no tool.
-    pub(super) fn set_answered(&self, is_answered: bool) {
+    /// Records that an operation inside the turn has started.
+    pub(super) fn start_inside(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records that an operation inside the turn has ended. `is_answered` is `true` for a call of a model that was
+    /// answered and asked for no tool.
+    pub(super) fn end_inside(&self, is_answered: bool) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
         self.is_answered.store(is_answered, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if the turn may be over although nobody has ended it: no span of the program opened it, a model has
+    /// given its answer, and nothing is open in it.
+    pub(super) fn may_be_over(&self) -> bool {
+        self.origin == TurnOrigin::Supplied
+            && self.is_answered.load(Ordering::Relaxed)
+            && self.open.load(Ordering::Relaxed) == 0
+    }
+
+    /// Ends a turn that [may be over](Self::may_be_over), because the user asks the next question, and returns the turn of
+    /// that question.
+    pub(super) fn ask_next(self: &Arc<Self>, at: Timestamp) -> Arc<Self> {
+        self.end(End::Closed, at);
+        Arc::clone(self.next.get_or_init(|| Self::new_implicit(Arc::clone(&self.thread))))
+    }
+
+    /// Returns the turn of the latest question that the user asked: this turn, unless it ended for another one.
+    pub(in crate::layer) fn latest(self: &Arc<Self>) -> Arc<Self> {
+        let mut latest = self;
+        while let Some(next) = latest.next.get() {
+            latest = next;
+        }
+        Arc::clone(latest)
     }
 
     /// Records that the shutdown has interrupted an operation inside the turn.
@@ -308,7 +369,7 @@ impl TurnOperation {
 
 impl TurnInside for TurnOperation {
     fn is_implicit(&self) -> bool {
-        self.is_implicit
+        self.origin == TurnOrigin::Supplied
     }
 
     fn end_with_thread(self: Arc<Self>, end: End, at: Timestamp) {

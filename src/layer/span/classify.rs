@@ -65,14 +65,25 @@ impl SpanState {
             OperationKind::Agent => match enclosing {
                 Enclosing { thread: Some(_), tool: Some(_), .. } => {
                     let thread = self.new_thread(fields, enclosing, self.live().clone());
-                    operations.turn =
-                        Some(TurnOperation::new(Arc::clone(&thread), fields.turn_id.clone(), self.live().clone()));
+                    operations.turn = Some(TurnOperation::new_of_agent(
+                        Arc::clone(&thread),
+                        fields.turn_id.clone(),
+                        self.live().clone(),
+                    ));
                     operations.thread = Some(thread);
                 }
-                Enclosing { turn: Some(_), .. } => {}
+                Enclosing { turn: Some(turn), .. } => {
+                    let name = fields.agent_name.as_deref().filter(|name| turn.is_of_another_agent(name));
+                    operations.turn = name.map(|name| {
+                        let thread = self.agent_thread(turn.thread(), name, fields);
+                        TurnOperation::new_of_agent(thread, fields.turn_id.clone(), self.live().clone())
+                    });
+                }
                 Enclosing { thread, turn: None, .. } => {
                     let thread = thread.unwrap_or_else(|| self.implicit_thread(fields));
-                    operations.turn = Some(TurnOperation::new(thread, fields.turn_id.clone(), self.live().clone()));
+                    let thread = self.thread_of_named_agent(thread, fields);
+                    operations.turn =
+                        Some(TurnOperation::new_of_agent(thread, fields.turn_id.clone(), self.live().clone()));
                 }
             },
             OperationKind::Inference => {
@@ -120,7 +131,8 @@ impl SpanState {
     /// Creates a thread, spawned by the enclosing tool call if there is one.
     fn new_thread(&self, fields: &Fields, enclosing: Enclosing, live: Live) -> Arc<ThreadOperation> {
         let spawned_by = enclosing.tool.as_ref().and_then(|tool| tool.id()).cloned();
-        let facts = ThreadFacts { spawned_by, ..thread_facts(fields) };
+        let is_supplied = fields.kind() != Some(OperationKind::Thread);
+        let facts = ThreadFacts { spawned_by, is_supplied, ..thread_facts(fields) };
         ThreadOperation::new(Arc::clone(self.session()), enclosing.thread, facts, live)
     }
 
@@ -133,15 +145,40 @@ impl SpanState {
             (Some(tool), Some(name)) => {
                 tool.activate_agent(name, || TurnOperation::new(self.new_thread(fields, enclosing, None), None, None))
             }
-            (Some(_) | None, _) => self.turn_or_implicit(fields, enclosing.for_active_agent()),
+            (Some(_) | None, _) => {
+                let enclosing = enclosing.for_active_agent();
+                let thread = enclosing.thread.clone().unwrap_or_else(|| self.implicit_thread(fields));
+                let own = self.thread_of_named_agent(Arc::clone(&thread), fields);
+                if Arc::ptr_eq(&own, &thread) {
+                    self.turn_or_implicit(fields, Enclosing { thread: Some(thread), ..enclosing })
+                } else {
+                    self.implicit().turn(own)
+                }
+            }
         }
+    }
+
+    /// Returns the thread of the agent that the span names: `thread`, or a thread that it spawns.
+    fn thread_of_named_agent(&self, thread: Arc<ThreadOperation>, fields: &Fields) -> Arc<ThreadOperation> {
+        match fields.agent_name.as_deref().filter(|name| thread.is_of_another_agent(name)) {
+            Some(name) => self.agent_thread(&thread, name, fields),
+            None => thread,
+        }
+    }
+
+    /// Returns the thread of the agent `name`, spawned by `parent` without a tool call.
+    fn agent_thread(&self, parent: &Arc<ThreadOperation>, name: &str, fields: &Fields) -> Arc<ThreadOperation> {
+        parent.agent(name, || {
+            let facts = ThreadFacts { is_supplied: true, ..thread_facts(fields) };
+            ThreadOperation::new(Arc::clone(self.session()), Some(Arc::clone(parent)), facts, None)
+        })
     }
 
     /// Returns the implicit thread for this span. If the span declares its kind with `otel_trace.kind`, the program
     /// opens its threads itself, so an implicit thread is recorded as that of an orphan span.
     fn implicit_thread(&self, fields: &Fields) -> Arc<ThreadOperation> {
         let orphan = fields.has_declared_kind().then_some(OrphanSpan { span: self.name() });
-        self.implicit().thread(self.session(), ThreadFacts { orphan, ..thread_facts(fields) })
+        self.implicit().thread(self.session(), ThreadFacts { orphan, is_supplied: true, ..thread_facts(fields) })
     }
 
     /// Returns the enclosing turn, or else an implicit turn of the enclosing or implicit thread.

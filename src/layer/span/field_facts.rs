@@ -53,6 +53,7 @@ pub(super) fn thread_facts(fields: &Fields) -> ThreadFacts {
         metadata,
         orphan: None,
         spawned_by: None,
+        is_supplied: false,
     }
 }
 

@@ -32,7 +32,10 @@ impl ImplicitOperations {
     pub(in crate::layer) fn turn(&self, thread: Arc<ThreadOperation>) -> Arc<TurnOperation> {
         let mut turns = lock(&self.turns);
         // The turn keeps the thread alive, so no other thread has the same address.
-        Arc::clone(turns.entry(Arc::as_ptr(&thread).addr()).or_insert_with(|| TurnOperation::new_implicit(thread)))
+        let turn = turns.entry(Arc::as_ptr(&thread).addr()).or_insert_with(|| TurnOperation::new_implicit(thread));
+        // Only the latest is kept: the turns before it have ended.
+        *turn = turn.latest();
+        Arc::clone(turn)
     }
 
     /// Ends the implicit operations, because the root span has closed. Threads of conversations stay open.
@@ -41,7 +44,7 @@ impl ImplicitOperations {
         let turns = std::mem::take(&mut *lock(&self.turns));
         let at = Timestamp::now();
         for turn in turns.into_values() {
-            turn.end(End::Closed, at);
+            turn.latest().end(End::Closed, at);
         }
         if let Some(thread) = self.thread.get() {
             thread.end(End::Closed, at);

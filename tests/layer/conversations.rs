@@ -1,0 +1,233 @@
+//! Tests of spans that stand in no thread or turn of their own: which agent's thread, and which turn, they belong to.
+
+use otel_trace::event::ExecutionStatus;
+use otel_trace::graph::{Graph, Origin};
+use otel_trace::{AgentThread, Json, Operation, PayloadKind, SpanExt, ThreadMeta};
+use serde_json::{Value, json};
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+
+use crate::common::{bundles, graph as reduced, recorder, run_recorded};
+
+/// Records a program and reduces its only bundle.
+fn graph(program: impl FnOnce()) -> Graph {
+    let (root, recorder, guard) = recorder();
+    run_recorded(&recorder, program);
+    drop(guard);
+    assert_eq!(recorder.stats().lost(), 0);
+    let bundles = bundles(root.path());
+    assert_eq!(bundles.len(), 1);
+    reduced(&bundles[0].path)
+}
+
+fn message(role: &str, text: &str) -> Value {
+    json!({"role": role, "parts": [{"type": "text", "content": text}]})
+}
+
+/// Records a call of a model by an agent, with its request and its answer.
+fn ask(agent: Option<&str>, request: &[Value], answer: &Value) {
+    let span = info_span!(
+        "chat",
+        gen_ai.operation.name = "chat",
+        gen_ai.agent.name = agent,
+        gen_ai.request.model = "m",
+        gen_ai.input.messages = json!(request).to_string(),
+        gen_ai.output.messages = Empty,
+    );
+    span.in_scope(|| span.record("gen_ai.output.messages", json!([answer]).to_string()));
+}
+
+/// Opens the span of an agent's run.
+fn agent(name: &str) -> Span {
+    info_span!("invoke_agent", gen_ai.operation.name = "invoke_agent", gen_ai.agent.name = name)
+}
+
+/// Returns each thread with its agent's name, that of its parent, and the number of its turns and calls of models.
+fn threads(graph: &Graph) -> Vec<(&str, &str, usize, usize)> {
+    let name = |id| graph.threads.get(id).and_then(|thread| thread.nickname.as_deref()).unwrap_or("-");
+    let threads = graph.threads.iter().map(|thread| {
+        let parent = match &thread.origin {
+            Origin::Spawned { parent_thread_id, .. } => name(parent_thread_id),
+            Origin::Root => "",
+        };
+        let turns = graph.turns.iter().filter(|turn| turn.thread_id == thread.thread_id).count();
+        let calls = graph.inference_calls.iter().filter(|call| call.thread_id == thread.thread_id).count();
+        (name(&thread.thread_id), parent, turns, calls)
+    });
+    threads.collect()
+}
+
+#[test]
+fn agents_below_one_span_have_a_thread_each() {
+    let graph = graph(|| {
+        info_span!("request").in_scope(|| {
+            for name in ["planner", "coder", "planner", "coder", "reviewer"] {
+                agent(name).in_scope(|| {
+                    ask(Some(name), &[message("user", "go")], &message("assistant", "done"));
+                });
+            }
+        });
+    });
+    assert_eq!(threads(&graph), [("planner", "", 2, 2), ("coder", "planner", 2, 2), ("reviewer", "planner", 1, 1)]);
+    assert!(graph.threads.iter().all(|thread| thread.execution.status == ExecutionStatus::Completed));
+    assert!(graph.diagnostics.is_empty(), "{:?}", graph.diagnostics);
+}
+
+#[test]
+fn calls_that_name_their_agents_have_a_thread_for_each() {
+    let graph = graph(|| {
+        info_span!("request").in_scope(|| {
+            for name in ["planner", "coder", "planner"] {
+                ask(Some(name), &[message("user", name)], &message("assistant", "done"));
+            }
+        });
+    });
+    assert_eq!(threads(&graph), [("planner", "", 2, 2), ("coder", "planner", 1, 1)]);
+}
+
+#[test]
+fn agent_directly_inside_another_has_a_thread() {
+    let graph = graph(|| {
+        agent("boss").in_scope(|| {
+            ask(Some("boss"), &[message("user", "go")], &message("assistant", "I ask"));
+            agent("helper").in_scope(|| {
+                ask(Some("helper"), &[message("user", "help")], &message("assistant", "done"));
+                let tool = info_span!(
+                    "execute_tool",
+                    gen_ai.operation.name = "execute_tool",
+                    gen_ai.tool.name = "look",
+                    gen_ai.tool.call.result = "r",
+                );
+                tool.in_scope(|| {});
+            });
+            // The same agent again, by a span that only repeats its name.
+            agent("boss").in_scope(|| ask(Some("boss"), &[message("user", "go")], &message("assistant", "so")));
+        });
+    });
+    assert_eq!(threads(&graph), [("boss", "", 1, 2), ("helper", "boss", 1, 1)]);
+    let helper = graph.threads.iter().nth(1).unwrap();
+    assert_eq!(graph.tool_calls.iter().next().unwrap().thread_id, helper.thread_id);
+}
+
+#[test]
+fn agents_of_a_workflow_have_threads() {
+    let graph = graph(|| {
+        let workflow = info_span!("invoke_workflow", gen_ai.operation.name = "invoke_workflow");
+        workflow.in_scope(|| {
+            for name in ["first", "second"] {
+                agent(name).in_scope(|| ask(None, &[message("user", "go")], &message("assistant", "done")));
+            }
+        });
+    });
+    assert_eq!(threads(&graph), [("-", "", 1, 0), ("first", "-", 1, 1), ("second", "-", 1, 1)]);
+}
+
+#[test]
+fn joined_agents_keep_to_their_threads() {
+    let graph = graph(|| {
+        let request = info_span!("request");
+        let spans = request.in_scope(|| ["a", "b"].map(agent));
+        for round in 0..2 {
+            for (span, name) in spans.iter().zip(["a", "b"]) {
+                span.in_scope(|| ask(Some(name), &[message("user", &format!("{round}"))], &message("assistant", "x")));
+            }
+        }
+        drop(spans);
+        drop(request);
+    });
+    assert_eq!(threads(&graph), [("a", "", 1, 2), ("b", "a", 1, 2)]);
+}
+
+#[test]
+fn threads_of_handles_stay_those_of_their_agents() {
+    let graph = graph(|| {
+        let thread = AgentThread::start(ThreadMeta::new().agent_name("coder"));
+        let turn = thread.turn(None);
+        turn.span().in_scope(|| {
+            ask(Some("rig agent"), &[message("user", "go")], &message("assistant", "done"));
+            agent("rig agent").in_scope(|| ask(None, &[message("user", "go")], &message("assistant", "done")));
+        });
+        turn.complete();
+        thread.complete();
+    });
+    assert_eq!(threads(&graph), [("coder", "", 1, 2)]);
+}
+
+#[test]
+fn each_question_of_a_conversation_below_one_span_is_a_turn() {
+    let call =
+        json!({"role": "assistant", "parts": [{"type": "tool_call", "id": "c", "name": "look", "arguments": {}}]});
+    let output = json!({"role": "user", "parts": [{"type": "tool_call_response", "id": "c", "result": "r"}]});
+    let graph = graph(|| {
+        info_span!("chat loop").in_scope(|| {
+            let mut history = vec![message("user", "first")];
+            ask(None, &history, &call);
+            history.extend([call.clone(), output]);
+            ask(None, &history, &message("assistant", "found"));
+            history.extend([message("assistant", "found"), message("user", "second")]);
+            ask(None, &history, &message("assistant", "so"));
+            history.extend([message("assistant", "so"), message("user", "third")]);
+            ask(None, &history, &message("assistant", "bye"));
+        });
+    });
+    assert_eq!(threads(&graph), [("-", "", 3, 4)]);
+    let calls: Vec<_> = graph
+        .turns
+        .iter()
+        .map(|turn| graph.inference_calls.iter().filter(|call| call.turn_id == turn.turn_id).count())
+        .collect();
+    assert_eq!(calls, [2, 1, 1]);
+    assert!(graph.turns.iter().all(|turn| turn.execution.status == ExecutionStatus::Completed));
+    // Each turn has the question that the user asked in it.
+    assert!(graph.turns.iter().all(|turn| turn.input_item_ids.len() == 1), "{:?}", graph.turns);
+}
+
+#[test]
+fn questions_in_recorded_bodies_begin_turns_too() {
+    let graph = graph(|| {
+        info_span!("chat loop").in_scope(|| {
+            let mut input = Vec::new();
+            for question in ["first", "second"] {
+                input.push(json!({"role": "user", "content": question}));
+                let span = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m");
+                let answer = json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": question}]});
+                span.otel_trace().record_payload(PayloadKind::InferenceRequest, Json(&json!({ "input": input })));
+                span.otel_trace().record_payload(PayloadKind::InferenceResponse, Json(&json!({"id": question, "output": [answer]})));
+                input.push(answer);
+            }
+        });
+    });
+    assert_eq!(threads(&graph), [("-", "", 2, 2)]);
+}
+
+#[test]
+fn retries_and_calls_beside_an_open_one_stay_in_their_turn() {
+    let graph = graph(|| {
+        info_span!("request").in_scope(|| {
+            let question = [message("user", "q")];
+            // A retry of a call that failed.
+            let failed = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = json!(question).to_string(), error.type = "429");
+            failed.in_scope(|| {});
+            drop(failed);
+            // A title, asked for while the answer is on its way.
+            let open = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.input.messages = json!(question).to_string(), gen_ai.output.messages = Empty);
+            open.in_scope(|| {
+                ask(None, &[message("user", "title")], &message("assistant", "T"));
+                ask(None, &[message("user", "tags")], &message("assistant", "a, b"));
+                open.record("gen_ai.output.messages", json!([message("assistant", "x")]).to_string());
+            });
+        });
+    });
+    assert_eq!(threads(&graph), [("-", "", 1, 4)]);
+}
+
+#[test]
+fn turn_of_an_agent_is_one_turn_whatever_is_asked_in_it() {
+    let graph = graph(|| {
+        agent("coder").in_scope(|| {
+            ask(None, &[message("user", "a")], &message("assistant", "x"));
+            ask(None, &[message("user", "b")], &message("assistant", "y"));
+        });
+    });
+    assert_eq!(threads(&graph), [("coder", "", 1, 2)]);
+}
