@@ -61,9 +61,14 @@
 //! later and records nothing changes nothing. At the shutdown, a turn is completed if what ended in it last is an inference
 //! call that was answered, asked for no tool, and left nothing open.
 //!
-//! If the callsite of a tool span declares its name and
-//! call id as empty fields, the start of the tool call is delayed until both are recorded or something happens inside
-//! the span. A tool span below the span of a code cell is a tool call that the cell requested.
+//! Spans that stand in no thread or turn are given one. Those below one root span share a thread. A span of an inference
+//! call or an agent that names another agent (`gen_ai.agent.name`) than that thread's has a thread of its own, which the
+//! thread spawns; so has an agent directly inside another agent or a workflow. A turn that the layer supplies ends, and the
+//! next begins, when a model is asked with a message of the user behind an answer that asked for no tool. A tool span that
+//! stands in no thread belongs to the only open turn in which a model asked for its call id.
+//!
+//! If the callsite of a tool span declares its name and call id as empty fields, the start of the tool call is delayed until
+//! both are recorded or something happens inside the span. A tool span below the span of a code cell is a tool call that the cell requested.
 //!
 //! Events inside of a span are read as programs emit them. The event of `#[instrument(err)]`, which has the field `error`
 //! and no other, fails the operation of its span. The event of `#[instrument(ret)]`, with the field `return` and no

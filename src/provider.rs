@@ -69,7 +69,7 @@ pub(crate) use output::Output;
 pub(crate) use part::{Cited, Compaction, Content, Part, PartContent};
 pub(crate) use reasoning::Reasoning;
 pub(crate) use request::{Instructions, Request};
-pub(crate) use requested_tools::asks_for_tool;
+pub(crate) use requested_tools::requested_tools;
 pub(crate) use response::Response;
 pub(crate) use response_id::response_id;
 pub(crate) use sources::Source;

@@ -5,6 +5,7 @@ pub(super) mod ids;
 pub(crate) mod live;
 pub(super) mod open_operations;
 pub(super) mod reentrancy;
+pub(super) mod requested_calls;
 pub(crate) mod stderr;
 pub(super) mod threads;
 pub(super) mod unwritten;
@@ -19,6 +20,7 @@ use ids::{LayerNumber, SessionId};
 use live::LiveSpanExporter;
 use open_operations::{OpenKey, OpenOperation, OpenOperations};
 use reentrancy::{is_recording_suppressed, lock};
+use requested_calls::RequestedCalls;
 use stderr::report;
 use threads::ThreadTable;
 use unwritten::{Unwritten, UnwrittenTable};
@@ -47,6 +49,7 @@ pub(in crate::layer) struct Session {
     open: OpenOperations,
     unwritten: UnwrittenTable,
     threads: ThreadTable,
+    requested_calls: RequestedCalls,
 }
 
 impl Session {
@@ -64,6 +67,7 @@ impl Session {
             open: OpenOperations::default(),
             unwritten: UnwrittenTable::default(),
             threads: ThreadTable::default(),
+            requested_calls: RequestedCalls::default(),
         }
     }
 
@@ -176,6 +180,11 @@ impl Session {
     /// Returns the threads that spans and handles find by id.
     pub(in crate::layer) fn threads(&self) -> &ThreadTable {
         &self.threads
+    }
+
+    /// Returns the calls of tools that models asked for and that wait for a tool call.
+    pub(in crate::layer) fn requested_calls(&self) -> &RequestedCalls {
+        &self.requested_calls
     }
 
     /// Ends all open operations, the latest first, and accepts no further ones.

@@ -1,4 +1,4 @@
-//! Tells whether a response asks the program to run a tool.
+//! Tells which tools a response asks the program to run.
 
 use std::sync::LazyLock;
 
@@ -17,17 +17,18 @@ static MARKS: LazyLock<[Finder<'static>; 6]> = LazyLock::new(|| {
     ["\"tool_call", "_call\"", "functionCall\"", "tool_use\"", "toolUse\"", "approval_request\""].map(Finder::new)
 });
 
-/// Returns `true` if a response asks for a tool that the program runs, or waits for its approval of one. A tool that the
-/// provider runs does not count. Returns `true` for bytes that contain the name of a call and are not JSON: a stream.
+/// Returns the ids of the calls of tools that a response asks the program to run. Returns `None` if it asks for none: a
+/// tool that the provider runs does not count. The list lacks calls without an id, and is empty for a request for
+/// approval, and for bytes that contain the name of a call and are not JSON: a stream.
 ///
-/// The recorder calls it for each response of a call that it may have to decide on: most responses contain none of the
-/// names, and are not parsed.
-pub(crate) fn asks_for_tool(body: &[u8]) -> bool {
+/// The recorder calls it for each response. Most contain none of the names, and are not parsed.
+pub(crate) fn requested_tools(body: &[u8]) -> Option<Vec<String>> {
     if !MARKS.iter().any(|mark| mark.find(body).is_some()) {
-        return false;
+        return None;
     }
-    let response = std::str::from_utf8(body).ok().and_then(Response::parse);
-    response.is_none_or(|response| output_asks_for_tool(response.output()))
+    let Some(response) = std::str::from_utf8(body).ok().and_then(Response::parse) else { return Some(Vec::new()) };
+    let asks = output_asks_for_tool(response.output());
+    asks.then(|| response.calls().into_iter().map(|call| call.id).collect())
 }
 
 fn output_asks_for_tool(output: &Output<'_>) -> bool {
@@ -91,7 +92,7 @@ mod tests {
             r#"{"gen_ai.output.messages":[{"role":"assistant","parts":[{"type":"tool_call","id":"c","name":"n","arguments":{}}]}]}"#,
             "data: {\"type\":\"content_block_start\",\"content_block\":{\"type\":\"tool_use\"}}\n\n",
         ] {
-            assert!(asks_for_tool(body.as_bytes()), "{body}");
+            assert!(requested_tools(body.as_bytes()).is_some(), "{body}");
         }
     }
 
@@ -108,7 +109,7 @@ mod tests {
             "{}",
             "",
         ] {
-            assert!(!asks_for_tool(body.as_bytes()), "{body}");
+            assert_eq!(requested_tools(body.as_bytes()), None, "{body}");
         }
     }
 }

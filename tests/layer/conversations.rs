@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-use crate::common::{bundles, graph as reduced, recorder, run_recorded};
+use crate::common::{Bundle, bundles, graph as reduced, recorder, run_recorded};
 
 /// Records a program and reduces its only bundle.
 fn graph(program: impl FnOnce()) -> Graph {
@@ -230,4 +230,81 @@ fn turn_of_an_agent_is_one_turn_whatever_is_asked_in_it() {
         });
     });
     assert_eq!(threads(&graph), [("coder", "", 1, 2)]);
+}
+
+/// Asks for calls of tools with these ids.
+fn request_tools(ids: &[&str]) -> Value {
+    let calls = ids.iter().map(|id| json!({"type": "tool_call", "id": id, "name": "look", "arguments": {}}));
+    json!({"role": "assistant", "parts": calls.collect::<Vec<_>>()})
+}
+
+/// Runs a tool in a thread of the program's pool, outside of all spans.
+fn run_tool(id: &'static str) {
+    let run = move || {
+        let span = info_span!(
+            parent: None,
+            "execute_tool",
+            gen_ai.operation.name = "execute_tool",
+            gen_ai.tool.name = "look",
+            gen_ai.tool.call.id = id,
+            gen_ai.tool.call.result = Empty,
+        );
+        span.in_scope(|| span.record("gen_ai.tool.call.result", "found"));
+    };
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    std::thread::spawn(move || tracing::dispatcher::with_default(&dispatch, run)).join().unwrap();
+}
+
+#[test]
+fn tool_outside_of_all_spans_is_in_the_turn_that_asked_for_it() {
+    let graph = graph(|| {
+        agent("coder").in_scope(|| {
+            ask(None, &[message("user", "go")], &request_tools(&["call_1", "call_2"]));
+            run_tool("call_1");
+            run_tool("call_2");
+            ask(None, &[message("user", "go")], &message("assistant", "done"));
+        });
+    });
+    assert_eq!(threads(&graph), [("coder", "", 1, 2)]);
+    let turn = graph.turns.iter().next().unwrap();
+    assert!(graph.tool_calls.iter().all(|tool| tool.turn_id.as_ref() == Some(&turn.turn_id)));
+    assert_eq!(graph.inference_calls.iter().next().unwrap().tool_call_ids.len(), 2);
+}
+
+#[test]
+fn tool_that_two_turns_asked_for_or_none_is_in_no_turn_of_them() {
+    let (root, recorder, guard) = recorder();
+    run_recorded(&recorder, || {
+        let [first, second] = ["a", "b"].map(agent);
+        for span in [&first, &second] {
+            span.in_scope(|| ask(None, &[message("user", "go")], &request_tools(&["call_0"])));
+        }
+        run_tool("call_0");
+        run_tool("unknown");
+    });
+    drop(guard);
+    let bundles = bundles(root.path());
+    let tools = |bundle: &Bundle| bundle.events("tool_call_started").len();
+    let calls = |bundle: &Bundle| bundle.events("inference_started").len();
+    let mut found: Vec<_> = bundles.iter().map(|bundle| (calls(bundle), tools(bundle))).collect();
+    found.sort_unstable();
+    assert_eq!(found, [(0, 1), (0, 1), (1, 0), (1, 0)]);
+}
+
+#[test]
+fn tool_of_an_ended_turn_or_a_second_time_is_in_no_turn() {
+    let (root, recorder, guard) = recorder();
+    run_recorded(&recorder, || {
+        let span = agent("a");
+        span.in_scope(|| ask(None, &[message("user", "go")], &request_tools(&["call_1", "call_2"])));
+        run_tool("call_1");
+        run_tool("call_1");
+        drop(span);
+        run_tool("call_2");
+    });
+    drop(guard);
+    let bundles = bundles(root.path());
+    let mut tools: Vec<_> = bundles.iter().map(|bundle| bundle.events("tool_call_started").len()).collect();
+    tools.sort_unstable();
+    assert_eq!(tools, [1, 1, 1]);
 }

@@ -20,7 +20,7 @@ use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
 use crate::layer::session::unwritten::Unwritten;
-use crate::provider::{asks_for_tool, ends_in_user_message, response_id};
+use crate::provider::{ends_in_user_message, requested_tools, response_id};
 use crate::semconv;
 
 /// Attributes of an inference call that are known before it starts.
@@ -67,7 +67,9 @@ fn lost_response_body() -> serde_json::Value {
 struct ResponseFacts {
     /// The id in the body. Not read if the program has given one.
     id: Option<ResponseId>,
-    /// `true` if the response asks for no tool.
+    /// The ids of the calls of tools that the response asks for. `None` if it asks for none, or is not read.
+    calls: Option<Vec<String>>,
+    /// `true` if the response was read and asks for no tool.
     is_final_answer: bool,
 }
 
@@ -75,7 +77,8 @@ impl ResponseFacts {
     fn read(body: &ReadyBody, has_id: bool) -> Self {
         let bytes = body.bytes();
         let id = (body.is_json() && !has_id).then(|| response_id(bytes)).flatten();
-        Self { id: id.map(ResponseId::from), is_final_answer: !asks_for_tool(bytes) }
+        let calls = requested_tools(bytes);
+        Self { id: id.map(ResponseId::from), is_final_answer: calls.is_none(), calls }
     }
 }
 
@@ -237,6 +240,9 @@ impl InferenceOperation {
         let Some((recording, _)) = self.turn().ensure_started(at) else { return };
         let (stored, facts) = self.store_read_response(recording, body);
         let reference = stored.as_ref().ok().map(|stored| stored.reference.clone());
+        if let Some(calls) = facts.calls {
+            self.turn().add_requested_calls(calls);
+        }
         let set_response = || {
             let mut progress = lock(&self.progress);
             progress.response_id = progress.response_id.take().or(facts.id);

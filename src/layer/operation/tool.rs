@@ -182,6 +182,9 @@ impl ToolCallOperation {
             };
             recording.try_write_event(&self.live, &scope.context, started, at)?;
             self.turn.start_inside();
+            if let Some(id) = call_id {
+                self.turn.remove_requested_call(id.as_str());
+            }
             Ok(())
         });
     }

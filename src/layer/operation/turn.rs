@@ -36,6 +36,8 @@ pub(in crate::layer) struct TurnOperation {
     is_answered: AtomicBool,
     /// Number of operations inside the turn that have started and not ended.
     open: AtomicUsize,
+    /// The calls of tools that models asked for in the turn and that no tool call has started for.
+    requested_calls: Mutex<Vec<String>>,
     /// The turn of the user's next question, if no span of the program opened this one.
     next: OnceLock<Arc<TurnOperation>>,
     /// `true` once the shutdown has interrupted an operation inside the turn.
@@ -103,6 +105,7 @@ impl TurnOperation {
             last_call: LastInside::default(),
             is_answered: AtomicBool::new(false),
             open: AtomicUsize::new(0),
+            requested_calls: Mutex::default(),
             next: OnceLock::new(),
             is_interrupted: AtomicBool::new(false),
         })
@@ -300,7 +303,34 @@ impl TurnOperation {
             let ended = TurnEnded { turn_id: scope.turn_id.clone(), status, error };
             recording.write_event(&self.live, &scope.context, ended, at);
             self.thread.inside().remove_turn(&self.lookup_id(scope), &**self);
+            for call in std::mem::take(&mut *lock(&self.requested_calls)) {
+                self.session().requested_calls().remove(&call, &**self);
+            }
         });
+    }
+
+    /// Adds the ids of calls of tools that a model asked for.
+    pub(super) fn add_requested_calls(self: &Arc<Self>, calls: Vec<String>) {
+        for call in &calls {
+            self.session().requested_calls().add(call, self);
+        }
+        lock(&self.requested_calls).extend(calls);
+    }
+
+    /// Removes the id of a call for which a tool call has started.
+    pub(super) fn remove_requested_call(&self, call: &str) {
+        let mut calls = lock(&self.requested_calls);
+        if let Some(index) = calls.iter().position(|requested| requested == call) {
+            calls.swap_remove(index);
+            drop(calls);
+            self.session().requested_calls().remove(call, self);
+        }
+    }
+
+    /// Returns the only open turn in which a model asked for the call `call` and no tool call has started for it. Returns
+    /// `None` if there are several, as where a provider numbers the calls of each message.
+    pub(in crate::layer) fn that_asked_for(session: &Session, call: &str) -> Option<Arc<Self>> {
+        session.requested_calls().only_turn(call)
     }
 
     /// Records that an operation inside the turn has started.

@@ -393,6 +393,13 @@ impl SpanState {
         {
             found.turn = Some(named);
         }
+        // Frameworks run tools in tasks of their own, outside of all spans.
+        if found.thread.is_none()
+            && let (Some(OperationKind::Tool), Some(call)) = (fields.kind(), &fields.call_id)
+            && let Some(turn) = TurnOperation::that_asked_for(&self.session, call.as_str())
+        {
+            found = Enclosing { thread: Some(Arc::clone(turn.thread())), turn: Some(turn), ..Enclosing::default() };
+        }
         found
     }
 
