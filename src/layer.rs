@@ -65,7 +65,9 @@
 //! call or an agent that names another agent (`gen_ai.agent.name`) than that thread's has a thread of its own, which the
 //! thread spawns; so has an agent directly inside another agent or a workflow. A turn that the layer supplies ends, and the
 //! next begins, when a model is asked with a message of the user behind an answer that asked for no tool. A tool span that
-//! stands in no thread belongs to the only open turn in which a model asked for its call id.
+//! stands in no thread belongs to the only open turn in which a model asked for its call id. The thread of a conversation
+//! (`gen_ai.conversation.id`) outlives its root spans; it ends when no turn was open in it for
+//! [`RecorderBuilder::conversation_idle`].
 //!
 //! If the callsite of a tool span declares its name and call id as empty fields, the start of the tool call is delayed until
 //! both are recorded or something happens inside the span. A tool span below the span of a code cell is a tool call that the cell requested.

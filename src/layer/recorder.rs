@@ -7,6 +7,7 @@ pub(super) mod guard;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use builder::CONVERSATION_IDLE;
 use filter::RecordFilter;
 use guard::RecorderGuard;
 use tracing::Subscriber;
@@ -40,7 +41,7 @@ impl Recorder {
     /// as those of a recorder that writes. See the module `otlp`.
     pub fn unwritten() -> (Self, RecorderGuard) {
         let options = WriterOptions { is_noop: true, ..WriterOptions::default() };
-        let recorder = Self(Arc::new(Session::new(PathBuf::new(), None, options)));
+        let recorder = Self(Arc::new(Session::new(PathBuf::new(), None, options, CONVERSATION_IDLE)));
         (recorder.clone(), RecorderGuard::new(recorder.0))
     }
 

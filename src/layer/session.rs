@@ -1,5 +1,6 @@
 //! The state of one recording, which all its layers, handles and operations share: [`Session`].
 
+pub(super) mod conversations;
 pub(super) mod environment;
 pub(super) mod ids;
 pub(crate) mod live;
@@ -14,7 +15,9 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
+use conversations::Conversations;
 use environment::Parent;
 use ids::{LayerNumber, SessionId};
 use live::LiveSpanExporter;
@@ -48,12 +51,18 @@ pub(in crate::layer) struct Session {
     layers: Mutex<HashSet<LayerNumber>>,
     open: OpenOperations,
     unwritten: UnwrittenTable,
-    threads: ThreadTable,
+    threads: Arc<ThreadTable>,
+    conversations: Conversations,
     requested_calls: RequestedCalls,
 }
 
 impl Session {
-    pub(super) fn new(root: PathBuf, parent: Option<Parent>, options: WriterOptions) -> Self {
+    pub(super) fn new(
+        root: PathBuf,
+        parent: Option<Parent>,
+        options: WriterOptions,
+        conversation_idle: Duration,
+    ) -> Self {
         Self {
             root,
             retention: Arc::new(RootRetention::new(options.limits.root, Arc::clone(&options.tally))),
@@ -66,7 +75,8 @@ impl Session {
             layers: Mutex::default(),
             open: OpenOperations::default(),
             unwritten: UnwrittenTable::default(),
-            threads: ThreadTable::default(),
+            threads: Arc::default(),
+            conversations: Conversations::new(conversation_idle),
             requested_calls: RequestedCalls::default(),
         }
     }
@@ -178,8 +188,13 @@ impl Session {
     }
 
     /// Returns the threads that spans and handles find by id.
-    pub(in crate::layer) fn threads(&self) -> &ThreadTable {
+    pub(in crate::layer) fn threads(&self) -> &Arc<ThreadTable> {
         &self.threads
+    }
+
+    /// Returns the conversations whose threads the layer supplies.
+    pub(in crate::layer) fn conversations(&self) -> &Conversations {
+        &self.conversations
     }
 
     /// Returns the calls of tools that models asked for and that wait for a tool call.
@@ -192,7 +207,8 @@ impl Session {
         // What was observed to begin belongs in the log too.
         self.unwritten.write_all();
         if self.open.shut_down() {
-            self.threads.close();
+            self.conversations.close();
+            self.threads.clear();
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Tests of spans that stand in no thread or turn of their own: which agent's thread, and which turn, they belong to.
 
+use std::fs::DirEntry;
+use std::path::Path;
+use std::time::Duration;
+
 use otel_trace::event::ExecutionStatus;
 use otel_trace::graph::{Graph, Origin};
-use otel_trace::{AgentThread, Json, Operation, PayloadKind, SpanExt, ThreadMeta};
+use otel_trace::{AgentThread, Bounds, Json, Limits, Operation, PayloadKind, Recorder, SpanExt, ThreadMeta};
 use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-use crate::common::{Bundle, bundles, graph as reduced, recorder, run_recorded};
+use crate::common::{Bundle, bundles, graph as reduced, recorder, run_recorded, wait_until};
 
 /// Records a program and reduces its only bundle.
 fn graph(program: impl FnOnce()) -> Graph {
@@ -307,4 +311,77 @@ fn tool_of_an_ended_turn_or_a_second_time_is_in_no_turn() {
     let mut tools: Vec<_> = bundles.iter().map(|bundle| bundle.events("tool_call_started").len()).collect();
     tools.sort_unstable();
     assert_eq!(tools, [1, 1, 1]);
+}
+
+/// Records a call of a model in a conversation.
+fn ask_in(conversation: &str) {
+    let span = info_span!(
+        "chat",
+        gen_ai.operation.name = "chat",
+        gen_ai.conversation.id = conversation,
+        gen_ai.request.model = "m",
+        gen_ai.input.messages = json!([message("user", "q")]).to_string(),
+        gen_ai.output.messages = Empty,
+    );
+    span.in_scope(|| span.record("gen_ai.output.messages", json!([message("assistant", "a")]).to_string()));
+}
+
+/// Returns the ids of the conversations whose runs have ended, sorted.
+fn ended(root: &Path) -> Vec<String> {
+    let is_ended = |bundle: &Bundle| !bundle.events("rollout_ended").is_empty();
+    let ids = bundles(root)
+        .into_iter()
+        .filter(is_ended)
+        .map(|bundle| bundle.manifest["root_thread_id"].as_str().unwrap().to_owned());
+    let mut ids: Vec<_> = ids.collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[test]
+fn idle_conversations_end_and_go_on_in_new_bundles() {
+    let root = tempfile::tempdir().unwrap();
+    let idle = Duration::from_millis(40);
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().conversation_idle(idle).build().unwrap();
+    run_recorded(&recorder, || {
+        // A conversation in which a turn is open is not idle, however long that takes.
+        let busy = info_span!("invoke_agent", gen_ai.operation.name = "invoke_agent", gen_ai.conversation.id = "busy");
+        busy.in_scope(|| {});
+        for id in ["a", "b"] {
+            ask_in(id);
+        }
+        wait_until(|| ended(root.path()) == ["a", "b"]);
+        ask_in("a");
+        wait_until(|| ended(root.path()) == ["a", "a", "b"]);
+        assert!(!ended(root.path()).contains(&"busy".to_owned()));
+        drop(busy);
+        wait_until(|| ended(root.path()) == ["a", "a", "b", "busy"]);
+    });
+    drop(guard);
+    assert_eq!(recorder.stats().lost(), 0);
+    for bundle in bundles(root.path()) {
+        assert_eq!(bundle.event("rollout_ended")["status"], "completed", "{}", bundle.path.display());
+    }
+}
+
+#[test]
+fn bounds_of_the_root_hold_for_a_server_with_many_conversations() {
+    let root = tempfile::tempdir().unwrap();
+    let idle = Duration::from_millis(8);
+    let limits = Limits::default().root(Bounds::new().count(10));
+    let builder = Recorder::builder().root(root.path()).no_parent().conversation_idle(idle).limits(limits);
+    let (recorder, guard) = builder.build().unwrap();
+    let is_bundle = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with("trace-");
+    let count = || std::fs::read_dir(root.path()).unwrap().map(Result::unwrap).filter(is_bundle).count();
+    run_recorded(&recorder, || {
+        for n in 0..200 {
+            ask_in(&format!("conversation {n}"));
+        }
+        // The bundles that are over are removed as others begin.
+        wait_until(|| {
+            ask_in("again");
+            count() <= 11
+        });
+    });
+    drop(guard);
 }

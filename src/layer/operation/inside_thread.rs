@@ -58,6 +58,11 @@ impl InsideThread {
         }
     }
 
+    /// Returns `true` if a turn is open.
+    pub(super) fn has_open_turn(&self) -> bool {
+        lock(&self.turns).values().any(|turn| turn.strong_count() > 0)
+    }
+
     /// Returns the open turn to which spans refer by `id`. Returns `None` if there is none.
     pub(super) fn turn<T: TurnInside>(&self, id: &str) -> Option<Arc<T>> {
         let turn: Arc<dyn Any + Send + Sync> = lock(&self.turns).get(id).and_then(Weak::upgrade)?;

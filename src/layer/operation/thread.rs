@@ -20,6 +20,7 @@ use crate::event::{
     RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, Timestamp,
 };
 use crate::layer::session::Session;
+use crate::layer::session::conversations::ConversationThread;
 use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
@@ -357,7 +358,8 @@ impl ThreadOperation {
 
     /// Returns the thread of a session to which spans refer by `id`.
     pub(in crate::layer) fn find(session: &Session, id: &str) -> Option<Arc<Self>> {
-        session.threads().get(id)
+        // A conversation that a span names goes on.
+        session.conversations().get(id).or_else(|| session.threads().get(id))
     }
 
     /// Returns the implicit thread of a conversation, or the one that `make` creates. A thread whose bundle could not be
@@ -369,8 +371,8 @@ impl ThreadOperation {
     ) -> Arc<Self> {
         // Checked without holding the lock of all conversations, because the start of this thread may be on its way to
         // the disk.
-        let lost = session.threads().conversation(id).filter(|thread: &Arc<Self>| thread.is_lost());
-        session.threads().conversation_or_add(id, lost.as_ref(), make)
+        let lost = session.conversations().get(id).filter(|thread: &Arc<Self>| thread.is_lost());
+        session.conversations().get_or_add(session.threads(), id, lost.as_ref(), make)
     }
 
     /// Returns how the thread ended if nobody ended it: as its last turn did. A turn that is open may outlive its thread.
@@ -416,6 +418,17 @@ impl ThreadOperation {
 
 /// Reason for the end of a code cell that still ran when its thread ended.
 const THREAD_ENDED: &str = "its thread ended";
+
+impl ConversationThread for ThreadOperation {
+    fn is_busy(&self) -> bool {
+        let agents: Vec<_> = lock(&self.agents).values().filter_map(Weak::upgrade).collect();
+        self.inside.has_open_turn() || agents.iter().any(|agent| agent.is_busy())
+    }
+
+    fn end_idle(self: Arc<Self>) {
+        self.end(End::Completed, Timestamp::now());
+    }
+}
 
 impl OpenOperation for ThreadOperation {
     fn end_at_shutdown(self: Arc<Self>) {

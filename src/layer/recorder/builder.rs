@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use std::{env, fmt, io};
 
 use super::Recorder;
@@ -51,7 +52,11 @@ pub struct RecorderBuilder {
     parent: ParentSource,
     store: Option<Store>,
     options: WriterOptions,
+    conversation_idle: Option<Duration>,
 }
+
+/// Default of [`RecorderBuilder::conversation_idle`].
+pub(super) const CONVERSATION_IDLE: Duration = Duration::from_secs(30 * 60);
 
 impl RecorderBuilder {
     /// Sets the root directory, in which bundles are created. Default: the value of `OTEL_TRACE_ROOT`.
@@ -92,6 +97,15 @@ impl RecorderBuilder {
     /// Sets the size limits of a body, of the write queue, of a bundle and of all bundles together.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
+        self
+    }
+
+    /// Sets the time after which a conversation ends, as completed, in which no turn is open: one whose thread the layer
+    /// supplied for spans with its `gen_ai.conversation.id`. Its bundle is then complete, and may be removed under the
+    /// [bounds of the root](crate::Limits::root). What comes later is recorded in a new bundle, with the same thread id.
+    /// Default: 30 minutes. [`Duration::MAX`] keeps conversations until the guard is dropped.
+    pub fn conversation_idle(mut self, idle: Duration) -> Self {
+        self.conversation_idle = Some(idle);
         self
     }
 
@@ -156,7 +170,12 @@ impl RecorderBuilder {
         probe(&*self.options.disk, &root).map_err(fail("cannot be written"))?;
         RootRetention::remove_dead_files(&root);
         let parent = self.parent.resolve(&root);
-        let recorder = Recorder(Arc::new(Session::new(root, parent, self.options)));
+        let recorder = Recorder(Arc::new(Session::new(
+            root,
+            parent,
+            self.options,
+            self.conversation_idle.unwrap_or(CONVERSATION_IDLE),
+        )));
         let guard = RecorderGuard::new(Arc::clone(&recorder.0));
         Ok((recorder, guard))
     }
