@@ -49,6 +49,7 @@ pub use manifest::Manifest;
 pub(crate) use payload::ReadyBody;
 pub use payload::{Body, BodyBuf, BodyError, Exact, Json, Limits};
 pub use read::{Line, LineError, Lines, Reader};
+pub(crate) use read::{NamedPlaces, StorePlace, UnnamedPayload};
 pub(crate) use store::is_pack;
 pub use store::{Location, PayloadError, PayloadStore, Store, StoreNameError, StoredBody};
 pub use write::{Loss, Lost, OnLoss, Stats, Stored, Tally, Writer, WriterOptions};

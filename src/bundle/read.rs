@@ -2,6 +2,9 @@
 
 mod line;
 mod reader;
+mod unnamed;
 
 pub use line::{Line, LineError, Lines};
 pub use reader::Reader;
+pub(in crate::bundle) use unnamed::file_number;
+pub(crate) use unnamed::{NamedPlaces, StorePlace, UnnamedPayload};

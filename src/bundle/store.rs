@@ -12,6 +12,7 @@ use std::{fmt, io};
 use super::fs::file::OpenError;
 use super::fs::{Disk, OpenFiles};
 use super::payload::BodyBuf;
+use super::read::{NamedPlaces, UnnamedPayload};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 pub(super) use files::Files;
 pub(crate) use pack::BaseCache;
@@ -151,6 +152,13 @@ impl Stores {
     /// Reads a payload from the store that its reference names.
     pub(super) fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
         if is_pack(&reference.path) { self.pack.get(reference) } else { self.files.get(reference) }
+    }
+
+    /// Returns the payloads that are not at one of these places, in order of their places.
+    pub(super) fn unnamed(&self, named: &NamedPlaces) -> Vec<UnnamedPayload> {
+        let mut unnamed = self.files.unnamed(named);
+        unnamed.extend(self.pack.unnamed(named));
+        unnamed
     }
 }
 

@@ -109,6 +109,10 @@ codes! {
     /// missing, or the provider had not finished it. The items and the usage that arrived are kept. Or a complete stream
     /// has no output.
     PartialStream = "partial_stream", Notice, Continues;
+    /// No event names a payload, and the log has no end: the process was killed between storing it and writing the end of
+    /// its operation. The call of a model or of a tool that it belongs to has it as its answer or result, and is running.
+    /// If several are possible, none has it.
+    UnnamedPayload = "unnamed_payload", Notice, Continues;
     /// The recorder lost events. The message contains the recorder's count.
     RecordingGap = "recording_gap", Notice, Continues;
     /// A span had no enclosing thread. The recorder added an implicit thread.

@@ -37,6 +37,7 @@ mod runtime_event;
 mod session_metadata;
 mod sourced_answer;
 mod tool_result;
+mod unnamed;
 mod unopened;
 mod unread_fields;
 
@@ -45,7 +46,7 @@ pub(super) use checkpoint::Checkpoint;
 pub(super) use compaction_response::CompactionResponse;
 pub(super) use facts::{
     CellFact, CompactionRequestFact, ConversationFact, Facts, InferenceEnd, Logged, Outcome, RecordedResponse,
-    ResultPayload, RolloutFact, RuntimePayload, StreamedResponse, ThreadFact, ToolFact, TurnFact,
+    ResultPayload, RolloutFact, RuntimePayload, StoredResult, StreamedResponse, ThreadFact, ToolFact, TurnFact,
 };
 pub(super) use invocation::{Arguments, Invocation};
 pub(super) use item_cache::{DecodedItem, DecodedItems};
@@ -76,16 +77,18 @@ pub(super) fn decode(
     diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) -> Result<Facts, bundle::BundleError> {
-    let log::Log { entries: log, skipped_line_payloads } = log::read(bundle, diagnostics, work)?;
+    let log = log::read(bundle, diagnostics, work)?;
     let cache = item_cache::ItemCache::default();
-    let payloads = decoded_payloads::DecodedPayloads::decode(&log, bundle, &cache, work);
+    let unnamed = unnamed::UnnamedPayloads::find(&log, bundle, &cache, diagnostics, work);
+    let log::Log { entries: log, skipped_line_payloads } = log;
+    let payloads = decoded_payloads::DecodedPayloads::decode(&log, &unnamed, bundle, &cache, work);
     let unreported = if options.every_body {
         unopened::check(&log, &payloads, bundle, diagnostics, work);
         unopened::unreported(&log, &payloads)
     } else {
         Vec::new()
     };
-    let mut facts = collect::collect_facts(log, &payloads, cache.into_decoded_items(), diagnostics, work);
+    let mut facts = collect::collect_facts(log, &payloads, unnamed, cache.into_decoded_items(), diagnostics, work);
     for payload in skipped_line_payloads {
         facts.payloads.add(payload.raw_payload_id.clone(), payload);
     }

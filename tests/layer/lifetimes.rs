@@ -5,6 +5,7 @@ mod agent;
 mod server;
 mod settled;
 mod tree;
+mod unsettled;
 
 use std::process::exit;
 

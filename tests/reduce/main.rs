@@ -55,5 +55,6 @@ mod strict;
 mod terminals;
 mod tools;
 mod turn_inputs;
+mod unnamed_payloads;
 mod unread_fields;
 mod usage;

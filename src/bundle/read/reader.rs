@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::value::RawValue;
 
 use super::line::Lines;
+use super::unnamed::{NamedPlaces, UnnamedPayload};
 use crate::bundle::error::{BundleError, ErrorKind};
 use crate::bundle::fs::file::{self, OpenError, VerifiedDirectories};
 use crate::bundle::manifest::Manifest;
@@ -117,6 +118,12 @@ impl Reader {
     #[cfg(feature = "otlp")]
     pub(crate) fn contains_path(&self, reference: &PayloadRef) -> bool {
         crate::bundle::fs::file::stays_inside(&self.path, &reference.path)
+    }
+
+    /// Returns the payloads in the stores of the bundle that are not at one of these places, in order of their places.
+    /// The files are found in the directory of payloads, and the records of the pack from record to record.
+    pub(crate) fn unnamed_payloads(&self, named: &NamedPlaces) -> Vec<UnnamedPayload> {
+        self.stores.unnamed(named)
     }
 
     /// Reads the payload of a payload reference, with the kind and format that its store has recorded.

@@ -13,6 +13,7 @@ use crate::bundle::fs::file::{self, VerifiedDirectories};
 use crate::bundle::fs::{Disk, RealDisk};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::payload::ReadyBody;
+use crate::bundle::read::{NamedPlaces, StorePlace, UnnamedPayload, file_number};
 use crate::event::{PayloadKind, PayloadRef, RawPayloadId, ThreadId};
 
 /// The payload store of one file per payload, as format 1 defines it.
@@ -39,6 +40,24 @@ impl Files {
     pub(in crate::bundle) fn path(number: u64, body: &BodyBuf) -> String {
         let extension = if body.is_json() { "json" } else { "bin" };
         format!("{}/{number}.{extension}", Manifest::PAYLOADS)
+    }
+
+    /// Returns the payloads that are not at one of these places, in order of their numbers. Follows no link.
+    pub(in crate::bundle) fn unnamed(&self, named: &NamedPlaces) -> Vec<UnnamedPayload> {
+        let directory = self.bundle.join(Manifest::PAYLOADS);
+        let is_directory = directory.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        let entries = directory.read_dir().ok().filter(|_| is_directory).into_iter().flatten().flatten();
+        let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+        let unnamed = files.filter_map(|entry| {
+            let name = entry.file_name();
+            let (name, place) = (name.to_str()?, StorePlace::File(file_number(name.to_str()?)?));
+            let path = format!("{}/{name}", Manifest::PAYLOADS);
+            let location = Location { path, offset: None, length: None, hash: None };
+            (!named.contains(&place)).then_some(UnnamedPayload { place, kind: None, location })
+        });
+        let mut unnamed: Vec<_> = unnamed.collect();
+        unnamed.sort_by(|a, b| (a.place, &a.location.path).cmp(&(b.place, &b.location.path)));
+        unnamed
     }
 
     /// Returns the reference of the payload with this number in this store, before the payload is stored.

@@ -32,7 +32,9 @@
 //! Records that are not deltas have depth 0.
 //!
 //! There may be gaps between records: bytes of a payload that was not written completely, because of an error or
-//! because the program was killed. No reference names them. Readers follow references and never scan the file.
+//! because the program was killed. No reference names them. Readers follow references. Only to find a payload that was
+//! stored just before the program was killed, and that no event names, they read the headers from record to record, and
+//! go on behind a gap at the next record that an event names.
 //!
 //! # Damage
 //! A damaged header is detected by its check, a damaged payload by its hash. Damage affects the payload and all deltas
@@ -46,6 +48,7 @@ mod pack_file;
 mod pack_reader;
 mod read_at;
 mod recent;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -55,6 +58,7 @@ use std::sync::Arc;
 
 use super::{BodyBuf, Location, MAX_PAYLOAD_BYTES, PayloadError, PayloadStore, StoredBody};
 use crate::bundle::fs::{Disk, OpenFiles, RealDisk};
+use crate::bundle::read::{NamedPlaces, UnnamedPayload};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 use base_cache::{PreviousPayload, StoreId};
 use hashing::{PrefixHash, hash};
@@ -147,6 +151,11 @@ impl Pack {
             id: base_cache.new_store(),
             base_cache,
         }
+    }
+
+    /// Returns the payloads that are not at one of these places, in order of their offsets.
+    pub(in crate::bundle) fn unnamed(&self, named: &NamedPlaces) -> Vec<UnnamedPayload> {
+        self.reader.unnamed(named)
     }
 
     /// Appends a record for a payload, as a delta to the previous payload if that is worth it.

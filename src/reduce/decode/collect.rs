@@ -9,6 +9,7 @@ use super::facts::{
 use super::item_cache::DecodedItems;
 use super::log::LogEntry;
 use super::mentions::Mentions;
+use super::unnamed::{StoredOutcome, UnnamedPayloads};
 use crate::event::{
     AgentResultObserved, Event, EventContext, Other, PayloadRef, ProcessSpawned, Record, ReferencedKind,
 };
@@ -20,6 +21,7 @@ use crate::reduce::{Diagnostics, Work};
 pub(super) fn collect_facts(
     log: Vec<LogEntry>,
     payloads: &DecodedPayloads,
+    unnamed: UnnamedPayloads,
     decoded_items: DecodedItems,
     diagnostics: &mut Diagnostics,
     work: &mut Work,
@@ -42,8 +44,16 @@ pub(super) fn collect_facts(
         unreported: Vec::new(),
         last_at: log.iter().map(|entry| entry.record.at.unix_ms()).max(),
     };
-    for entry in log {
+    let (unnamed_payloads, mut stored_outcomes) = unnamed.into_parts();
+    for (index, entry) in log.into_iter().enumerate() {
+        let position = (Moment { at: entry.record.at, seq: entry.record.seq }, entry.line);
         facts.add_entry(entry, payloads, diagnostics);
+        for outcome in stored_outcomes.remove(&index).unwrap_or_default() {
+            facts.add_stored_outcome(position, outcome);
+        }
+    }
+    for payload in unnamed_payloads {
+        facts.payloads.add(payload.raw_payload_id.clone(), payload);
     }
     facts
 }
@@ -124,6 +134,17 @@ impl Facts {
                 }
                 self.add_other(line_context, &e, diagnostics);
             }
+        }
+    }
+
+    /// Adds an outcome that no event names, as a fact behind the event at this position.
+    fn add_stored_outcome(&mut self, (when, line): (Moment, u64), outcome: StoredOutcome) {
+        let line_context = LineContext { when, line, context: EventContext::default() };
+        match outcome {
+            StoredOutcome::Answer(answer) => {
+                self.conversation.push(line_context.with(ConversationFact::Streamed(Box::new(answer))));
+            }
+            StoredOutcome::Result(result) => self.tools.push(line_context.with(ToolFact::Stored(result))),
         }
     }
 

@@ -14,6 +14,7 @@ use super::responses::DecodedResponses;
 use super::runtime_event::{AgentCall, Command, ForeignEvent};
 use super::session_metadata::SessionMetadata;
 use super::tool_result::{StdinResult, ToolResult};
+use super::unnamed::UnnamedPayloads;
 use crate::bundle::Reader;
 use crate::event::{
     CallId, Event, EventContext, InferenceId, PayloadRef, Record, RequestInputMode, ThreadId, ToolCallEnded,
@@ -243,13 +244,20 @@ pub(super) fn prefix_of(mode: Option<&RequestInputMode>) -> Option<&PayloadRef> 
 
 impl DecodedPayloads {
     /// Reads and decodes each payload that the reduction needs, once.
-    pub(super) fn decode(log: &[LogEntry], bundle: &Reader, cache: &ItemCache, work: &mut Work) -> Self {
+    /// The payloads that no event names have been read already.
+    pub(super) fn decode(
+        log: &[LogEntry],
+        unnamed: &UnnamedPayloads,
+        bundle: &Reader,
+        cache: &ItemCache,
+        work: &mut Work,
+    ) -> Self {
         let decodings = ToolDecodings::from_log(log);
         let mut plan = PayloadPlan::default();
         for entry in log {
             plan.add(&entry.record, &decodings);
         }
-        let responses = DecodedResponses::decode(log, bundle, cache, work);
+        let responses = DecodedResponses::decode(log, unnamed, bundle, cache, work);
         plan.decode_all(decodings, responses, bundle, cache, work)
     }
 

@@ -17,8 +17,9 @@ use crate::event::{
     AgentResultObserved, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, CompactionInstalled,
     CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted, EventContext, InferenceId,
     InferenceStarted, McpToolCallCorrelationAssigned, PayloadRef, ProcessSpawned, RawPayloadId, ReferencedKind,
-    ResponseId, RolloutEnded, RolloutStarted, Seq, ThreadEnded, ThreadStarted, ToolCallEnded, ToolCallRuntimeEnded,
-    ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis, UpstreamRequestId, Usage,
+    ResponseId, RolloutEnded, RolloutStarted, Seq, ThreadEnded, ThreadStarted, ToolCallEnded, ToolCallId,
+    ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis,
+    UpstreamRequestId, Usage,
 };
 use crate::graph::{Moment, Table};
 use crate::reduce::diagnostics::LogPosition;
@@ -130,11 +131,20 @@ pub(in crate::reduce) struct RecordedResponse {
     pub(in crate::reduce) unusable: Vec<(RawPayloadId, UnusablePayload)>,
 }
 
-/// The response of an inference call that never ended, as far as its chunks arrived.
+/// The response of an inference call that never ended: as far as its chunks arrived, or as it was stored before the
+/// process was killed.
 #[derive(Debug)]
 pub(in crate::reduce) struct StreamedResponse {
     pub(in crate::reduce) inference_call_id: InferenceId,
     pub(in crate::reduce) response: RecordedResponse,
+}
+
+/// The result of a tool call that never ended, which was stored before the process was killed.
+#[derive(Debug)]
+pub(in crate::reduce) struct StoredResult {
+    pub(in crate::reduce) tool_call_id: ToolCallId,
+    pub(in crate::reduce) payload: RawPayloadId,
+    pub(in crate::reduce) result: ResultPayload,
 }
 
 /// The outcome of an inference call: failed with an error message, or cancelled with a reason.
@@ -161,6 +171,7 @@ pub(in crate::reduce) enum ToolFact {
     RuntimeStarted(ToolCallRuntimeStarted, RuntimePayload),
     RuntimeEnded(ToolCallRuntimeEnded, RuntimePayload),
     Ended(ToolCallEnded, ResultPayload),
+    Stored(StoredResult),
 }
 
 /// The payload of a tool's runtime event, decoded if the reduction needs it.
@@ -190,6 +201,20 @@ pub(in crate::reduce) enum ResultPayload {
     None,
     Any(Payload<ToolResult>),
     Stdin(Payload<StdinResult>),
+}
+
+impl ResultPayload {
+    /// Returns the error message in the result. Returns `None` if the result reports no error.
+    ///
+    /// # Errors
+    /// Returns the reason why the payload cannot be used.
+    pub(in crate::reduce) fn error(&self) -> Result<Option<String>, &UnusablePayload> {
+        match self {
+            Self::None => Ok(None),
+            Self::Any(body) => body.as_ref().map(|result| result.error.clone()),
+            Self::Stdin(body) => body.as_ref().map(|result| result.error.clone()),
+        }
+    }
 }
 
 /// A fact about a code cell.

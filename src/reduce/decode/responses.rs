@@ -11,6 +11,7 @@ use super::item_cache::ItemCache;
 use super::log::LogEntry;
 use super::payloads::{Payload, PayloadLocation, PayloadSet, PendingPayloads, UnusablePayload};
 use super::response::{ReceivedResponse, ResponseBody};
+use super::unnamed::UnnamedPayloads;
 use crate::bundle::Reader;
 use crate::event::{Event, InferenceId, PayloadRef, RawPayloadId, Seq};
 use crate::provider::ApiSet;
@@ -47,7 +48,7 @@ pub(super) struct DecodedResponses {
     bodies: PayloadSet<ResponseBody>,
     received: PayloadSet<ReceivedResponse>,
     chunked: ChunkedResponses,
-    /// Calls that have ended.
+    /// Calls that have ended, or whose answers are known.
     ended: HashSet<InferenceId>,
     /// The APIs to which the response of each call may belong.
     apis: HashMap<InferenceId, ApiSet>,
@@ -55,7 +56,13 @@ pub(super) struct DecodedResponses {
 
 impl DecodedResponses {
     /// Decodes the responses of all calls in a log.
-    pub(super) fn decode(log: &[LogEntry], bundle: &Reader, cache: &ItemCache, work: &mut Work) -> Self {
+    pub(super) fn decode(
+        log: &[LogEntry],
+        unnamed: &UnnamedPayloads,
+        bundle: &Reader,
+        cache: &ItemCache,
+        work: &mut Work,
+    ) -> Self {
         let ends: Vec<_> = log.iter().filter_map(|entry| ResponsePayloads::of_event(&entry.record.event)).collect();
         let mut bodies = PendingPayloads::default();
         ends.iter().filter_map(|end| end.response).for_each(|payload| bodies.add(payload));
@@ -79,8 +86,8 @@ impl DecodedResponses {
         let chunked = ChunkLists::from_log(log).decode_all(is_needed, bundle, cache, work);
         let streams = received.decoded().filter_map(|response| response.0.as_deref()).chain(chunked.bodies());
         work.stream_events += bodies.decoded().chain(streams).map(|body| body.stream_events).sum::<u64>();
-        let ended = is_known.into_keys().cloned().collect();
-        let apis = chunked.apis().collect();
+        let ended = is_known.into_keys().cloned().chain(unnamed.answered_calls()).collect();
+        let apis = chunked.apis().chain(unnamed.apis()).collect();
         let mut responses = Self { bodies, received, chunked, ended, apis };
         for end in ends {
             if let Some(Ok(body)) = responses.of_end(end).map(|response| response.body) {
@@ -167,7 +174,13 @@ impl RecordedResponse {
         self.body.as_ref().is_ok_and(|body| body.stream_events > 0)
     }
 
-    fn in_payload(payload: RawPayloadId, body: Payload<ResponseBody>) -> Self {
+    /// Returns `true` if the content of the response is known.
+    pub(super) fn has_content(&self) -> bool {
+        is_recorded(&self.body)
+    }
+
+    /// Creates a response that one payload contains.
+    pub(super) fn in_payload(payload: RawPayloadId, body: Payload<ResponseBody>) -> Self {
         Self { payload, body, chunks: Vec::new(), without_content: None, unusable: Vec::new() }
     }
 

@@ -45,7 +45,7 @@ pub(in crate::reduce) fn claims(
         let (tool, payload, runtime, is_end) = match &at.fact {
             ToolFact::RuntimeStarted(event, runtime) => (&event.tool_call_id, &event.runtime_payload, runtime, false),
             ToolFact::RuntimeEnded(event, runtime) => (&event.tool_call_id, &event.runtime_payload, runtime, true),
-            ToolFact::Started(..) | ToolFact::Correlated(_) | ToolFact::Ended(..) => continue,
+            ToolFact::Started(..) | ToolFact::Correlated(_) | ToolFact::Ended(..) | ToolFact::Stored(_) => continue,
         };
         let payload_id = &payload.raw_payload_id;
         match (runtime, tools.calls.get(tool)) {

@@ -56,7 +56,7 @@ pub(in crate::reduce) fn operations(
                     operations.end(at, &event.tool_call_id, event.status, payload_id, payload, diagnostics);
                 }
             }
-            ToolFact::Ended(..) => {}
+            ToolFact::Ended(..) | ToolFact::Stored(_) => {}
         }
     }
     for at in facts {

@@ -11,7 +11,7 @@ use crate::event::{
 use crate::event::{RawPayloadId, Requester as EventRequester, ToolKind, ToolSummary};
 use crate::graph::{Code, Evidence, Execution, LiveSpan, McpTool, Requester, Table, ToolCall, ToolNames};
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::{Activity, Invocation, Logged, Payload, ResultPayload, ToolFact};
+use crate::reduce::decode::{Activity, Invocation, Logged, Payload, ResultPayload, StoredResult, ToolFact};
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::requested_calls::ArgumentsHash;
 
@@ -56,7 +56,8 @@ pub(in crate::reduce) fn tools(
             ToolFact::Correlated(_)
             | ToolFact::RuntimeStarted(..)
             | ToolFact::RuntimeEnded(..)
-            | ToolFact::Ended(..) => {}
+            | ToolFact::Ended(..)
+            | ToolFact::Stored(_) => {}
         }
     }
     for at in facts {
@@ -77,6 +78,7 @@ pub(in crate::reduce) fn tools(
                 tools.add_runtime_payload(at, tool_call_id, &runtime_payload.raw_payload_id, diagnostics);
             }
             ToolFact::Ended(event, result) => tools.end(at, event, result, diagnostics),
+            ToolFact::Stored(result) => tools.add_stored_result(at, result, diagnostics),
         }
     }
     tools.find_mcp_tools(facts);
@@ -240,12 +242,7 @@ impl Tools {
             return;
         }
         call.raw_result_payload_id = payload.cloned();
-        let result_error = match result {
-            ResultPayload::None => Ok(None),
-            ResultPayload::Any(body) => body.as_ref().map(|result| result.error.clone()),
-            ResultPayload::Stdin(body) => body.as_ref().map(|result| result.error.clone()),
-        };
-        match result_error {
+        match result.error() {
             Ok(result_error) => call.error = result_error.or_else(|| error.clone()),
             Err(unusable) => {
                 call.error.clone_from(error);
@@ -253,6 +250,15 @@ impl Tools {
                     format!("the result of tool call {tool_call_id} is treated as absent: {}", unusable.reason);
                 diagnostics.add(at, unusable.code, message, payload);
             }
+        }
+    }
+
+    /// Adds the result of a tool call that never ended.
+    fn add_stored_result(&mut self, at: &Logged<ToolFact>, stored: &StoredResult, diagnostics: &mut Diagnostics) {
+        let StoredResult { tool_call_id, payload, result } = stored;
+        if let Some(call) = self.find_call(at, tool_call_id, Some(payload), diagnostics) {
+            call.raw_result_payload_id = Some(payload.clone());
+            call.error = result.error().unwrap_or_default();
         }
     }
 

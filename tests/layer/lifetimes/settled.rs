@@ -8,7 +8,7 @@ use super::{ONE_CALL, TWO_TOOLS, drawings, runtime};
 use crate::common::run_alone;
 
 /// A connection that is opened inside the first call, and stays in a pool. Its task has the span of that call.
-fn open_connection() -> mpsc::Sender<oneshot::Sender<()>> {
+pub(super) fn open_connection() -> mpsc::Sender<oneshot::Sender<()>> {
     let (requests, mut incoming) = mpsc::channel::<oneshot::Sender<()>>(1);
     let connection = async move {
         while let Some(reply) = incoming.recv().await {
@@ -19,7 +19,7 @@ fn open_connection() -> mpsc::Sender<oneshot::Sender<()>> {
     requests
 }
 
-async fn send(connection: &mpsc::Sender<oneshot::Sender<()>>) {
+pub(super) async fn send(connection: &mpsc::Sender<oneshot::Sender<()>>) {
     let (reply, answer) = oneshot::channel();
     connection.send(reply).await.unwrap();
     answer.await.unwrap();

@@ -9,7 +9,7 @@ use crate::event::PayloadKind;
 pub(super) const MAX_HEADER: usize = 41;
 
 /// Length of the fields that only a delta has, in bytes.
-const BASE_FIELDS: usize = 16;
+pub(super) const BASE_FIELDS: usize = 16;
 
 /// Number of bytes of the header before the check, which is the last field.
 const CHECKED: usize = MAX_HEADER - 4;

@@ -158,7 +158,7 @@ impl PackReader {
     }
 
     /// Reads the header of the record at `offset`, and checks that the file contains the record's stored bytes.
-    fn header(&self, file: &File, offset: u64, end: u64) -> Result<Header, PayloadErrorKind> {
+    pub(super) fn header(&self, file: &File, offset: u64, end: u64) -> Result<Header, PayloadErrorKind> {
         let start = offset.checked_sub(MAX_HEADER as u64).filter(|_| offset <= end);
         let start = start.ok_or(PayloadErrorKind::Damaged("is not in the pack: it has no record at this offset"))?;
         let mut bytes = [0; MAX_HEADER];
@@ -175,7 +175,8 @@ impl PackReader {
         read_exact_at(file, bytes, at).map_err(PayloadErrorKind::Io)
     }
 
-    fn file(&self) -> Result<&File, PayloadErrorKind> {
+    /// Returns the open pack.
+    pub(super) fn file(&self) -> Result<&File, PayloadErrorKind> {
         if let Some(file) = self.file.get() {
             return Ok(file);
         }
