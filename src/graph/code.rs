@@ -67,6 +67,9 @@ codes! {
     /// A call item, or the output of a call, has no call id. It can be linked by the name of its tool and its place among
     /// the calls of that name. Without a name it stays unlinked.
     CallWithoutId = "call_without_id", Notice, Continues;
+    /// Models called tools, and the program answered, while no run of these tools was recorded, in a run that has others.
+    /// Reported once, with their number. The calls have no tool calls.
+    UnseenTool = "unseen_tool", Notice, Continues;
     /// No conversation item contains the script of a code cell. The cell has no source item.
     CellWithoutSource = "cell_without_source", Notice, Continues;
     /// No item of the receiving thread contains an agent's message. No edge is created for it.

@@ -11,6 +11,7 @@ mod sums;
 mod terminals;
 mod tool_names;
 mod unlinked;
+mod unseen_tools;
 mod visible;
 mod visible_call;
 
@@ -68,6 +69,7 @@ pub(super) fn link(
     terminals::link_operations(&mut operations, &mut tools);
     let sessions = terminals::sessions(&mut operations, &tools);
     cells::link(&mut cells, &mut tools, &mut conversations, &thread_tables.turns, &visible, diagnostics, work);
+    unseen_tools::report(&tools, &cells, &conversations, &thread_tables.turns, &visible, diagnostics, work);
     for request in compaction_requests.iter() {
         if let Some(compaction) = conversations.compactions.get_mut(&request.compaction_id)
             && compaction.evidence.as_slice().first().is_some_and(|(seq, _)| request.execution.started.seq < *seq)

@@ -57,4 +57,5 @@ mod tools;
 mod turn_inputs;
 mod unnamed_payloads;
 mod unread_fields;
+mod unseen_tools;
 mod usage;

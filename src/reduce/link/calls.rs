@@ -328,7 +328,7 @@ fn attribute_to_last_call(
 }
 
 /// Returns the inference call whose response contains the item. Returns `None` if no response does.
-fn producing_inference(item: &Item) -> Option<&crate::event::InferenceId> {
+pub(super) fn producing_inference(item: &Item) -> Option<&crate::event::InferenceId> {
     item.produced_by.iter().find_map(|producer| match producer {
         Producer::Inference { inference_call_id } => Some(inference_call_id),
         Producer::UserInput

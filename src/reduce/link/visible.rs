@@ -57,6 +57,17 @@ impl VisibleCalls {
         self.0.get(id)
     }
 
+    /// Iterates over all calls, with their threads and ids, in any order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&(ThreadId, CallId), &VisibleCall)> {
+        self.0.iter().flat_map(|(id, calls)| {
+            let (one, several) = match calls {
+                CallsOfId::One(call) => (Some(call), None),
+                CallsOfId::Several(calls) => (None, Some(&calls.calls)),
+            };
+            one.into_iter().chain(several.into_iter().flatten().map(|call| &call.visible)).map(move |call| (id, call))
+        })
+    }
+
     /// Iterates over the reused ids with their calls.
     pub(super) fn reused(&self) -> impl Iterator<Item = (&(ThreadId, CallId), &ReusedCalls)> {
         self.0.iter().filter_map(|(id, calls)| match calls {

@@ -6,12 +6,32 @@ use otel_trace::event::RolloutStatus;
 use otel_trace::graph::Code;
 use otel_trace::reduce::{Options, reduce};
 use rustix::process::{Signal, getpid, kill_process};
+use tokio::task::JoinSet;
 use tracing_subscriber::prelude::*;
 
-use super::agent::run_once;
-use super::runtime;
+use super::agent::{add, run_once, run_tools};
 use super::settled::{open_connection, send};
-use crate::common::{bundles, child, role};
+use super::{TWO_TOOLS, drawings, runtime};
+use crate::common::{bundles, child, role, run_alone};
+
+#[test]
+fn tasks_without_a_span_belong_to_the_turn_that_asked_for_them() {
+    let test = "lifetimes::unsettled::tasks_without_a_span_belong_to_the_turn_that_asked_for_them";
+    let root = run_alone(test, |_recorder, guard| {
+        let tools = async {
+            let mut tasks = JoinSet::new();
+            for id in ["call_1", "call_2"] {
+                tasks.spawn(add(id, tokio::task::yield_now()));
+            }
+            tasks.join_all().await;
+        };
+        runtime().block_on(run_tools(&["call_1", "call_2"], tools));
+        drop(guard);
+    });
+    if let Some(root) = root {
+        assert_eq!(drawings(&root), [TWO_TOOLS]);
+    }
+}
 
 /// Runs an agent whose call keeps its span beyond the end of the process.
 fn end_with_a_pool(root: &str, end: fn()) {

@@ -96,7 +96,9 @@ proptest! {
             prop_assert_eq!(&tool.output_item_ids, &all, "{}", tool.tool_call_id);
             prop_assert!(!tool.call_item_ids.is_empty() && tool.requested_by.is_some(), "{}", tool.tool_call_id);
         }
-        let unexpected: Vec<_> = graph.diagnostics.iter().filter(|found| found.code != Code::HistoryBranched).collect();
+        // The program answers some calls without running a tool.
+        let expected = |code| matches!(code, Code::HistoryBranched | Code::UnseenTool);
+        let unexpected: Vec<_> = graph.diagnostics.iter().filter(|found| !expected(found.code)).collect();
         prop_assert!(unexpected.is_empty(), "{unexpected:?}");
     }
 }

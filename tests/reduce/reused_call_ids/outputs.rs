@@ -27,7 +27,7 @@ fn outputs_belong_to_the_nearest_calls_in_order() {
     case.request_after("i2", "resp-i1", [function_output("other", "o"), out("of a")]);
     case.response("i2", [assistant("hm")]);
     case.request_after("i3", "resp-i2", [out("of b"), out("more of b")]);
-    let graph = case.check(&[]);
+    let graph = case.check(&[Code::UnseenTool]);
     check(&graph, "t1", &["a"], &["of a"]);
     check(&graph, "t2", &["b"], &["of b", "more of b"]);
 }

@@ -94,7 +94,7 @@ fn shortened_outputs_do_not_confuse_equal_calls() {
     exchange(&mut case, "i4", &history, &[assistant("hm")]);
     (history[4], history[6]) = (other_out("cleared"), out("cleared"));
     exchange(&mut case, "i5", &history, &[]);
-    let graph = case.check(&[]);
+    let graph = case.check(&[Code::UnseenTool]);
     assert_eq!(super::texts(&graph, &graph.tool_calls.get("t1").unwrap().output_item_ids), ["1", "cleared"]);
     assert_eq!(super::texts(&graph, &graph.tool_calls.get("t2").unwrap().output_item_ids), ["2", "cleared"]);
 }
