@@ -154,4 +154,10 @@ impl RawPayloadId {
     pub fn numbered(n: u64) -> Self {
         Self::from(format!("raw_payload:{n}"))
     }
+
+    /// Returns the number of the payload. Returns `None` for an id that has none.
+    pub(crate) fn number(&self) -> Option<u64> {
+        let digits = self.as_str().strip_prefix("raw_payload:")?;
+        digits.parse().ok().filter(|number: &u64| number.to_string() == digits)
+    }
 }

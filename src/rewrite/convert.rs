@@ -9,6 +9,7 @@
 //! that the conversion back restores the same bytes.
 
 mod reference;
+mod unreferenced_records;
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -79,6 +80,7 @@ pub fn convert(
     };
     conversion.convert_log(dest, &mut on_unread)?;
     conversion.copy_unreferenced_files().map_err(unwritten)?;
+    conversion.copy_unreferenced_records().map_err(unwritten)?;
     let counts = conversion.counts;
     drop(conversion);
     destination.publish()?;
@@ -275,10 +277,13 @@ pub(super) fn payload_key(reference: &PayloadRef) -> PayloadKey {
 /// Returns the path that [`Store::Files`] chooses for the payload of a reference. Returns `None` if its id is not one
 /// that a writer assigns.
 pub(super) fn default_path(reference: &PayloadRef, is_json: bool) -> Option<String> {
-    let digits = reference.raw_payload_id.as_str().strip_prefix("raw_payload:")?;
-    let number: u64 = digits.parse().ok()?;
+    Some(numbered_path(reference.raw_payload_id.number()?, is_json))
+}
+
+/// Returns the path of the payload with this number in [`Store::Files`].
+fn numbered_path(number: u64, is_json: bool) -> String {
     let extension = if is_json { "json" } else { "bin" };
-    (number.to_string() == digits).then(|| format!("{}/{number}.{extension}", Manifest::PAYLOADS))
+    format!("{}/{number}.{extension}", Manifest::PAYLOADS)
 }
 
 /// Returns the thread of a line, or an empty id if the line has none.

@@ -7,6 +7,7 @@ use otel_trace::bundle::Reader;
 use otel_trace::event::{ExecutionStatus, PayloadKind, RawPayloadId};
 use otel_trace::graph::{Code, Graph};
 use otel_trace::reduce::{Options, reduce};
+use otel_trace::rewrite::convert;
 use otel_trace::{AgentThread, Json, Model, Operation, Recorder, Store, ThreadMeta, ToolCallMeta};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -351,4 +352,35 @@ fn files_of_a_recorder_are_found_by_their_numbers() {
     let tools: Vec<_> = graph.tool_calls.iter().collect();
     let path = &graph.raw_payloads.get(tools[0].raw_result_payload_id.as_ref().unwrap()).unwrap().path;
     assert!(Path::new(path).starts_with("payloads"), "{path}");
+}
+
+#[test]
+fn copies_in_other_stores_have_the_same_answer() {
+    for store in [Store::Files, Store::Pack] {
+        let killed = Killed::new(store, "tool_call_ended", |agent| {
+            let turn = agent.turn(None);
+            let (first, second) = (ToolCallMeta::new("add").id("c"), ToolCallMeta::new("add").id("c").arguments("{}"));
+            let first = turn.tool_call(first);
+            first.output("3");
+            // It starts after the result was stored, so that only the order tells whose it is.
+            let second = turn.tool_call(second);
+            first.complete();
+            second.complete();
+            turn.complete();
+        });
+        let shape = |bundle: &Path| {
+            let graph = reduce(&Reader::open(bundle).unwrap(), &Options::default()).unwrap().graph;
+            assert!(codes(&graph).contains(&Code::UnnamedPayload), "{store:?}");
+            let has_result = |tool: &otel_trace::graph::ToolCall| tool.raw_result_payload_id.is_some();
+            assert_eq!(graph.tool_calls.iter().map(has_result).collect::<Vec<_>>(), [true, false], "{store:?}");
+        };
+        shape(&killed.bundle);
+        for (name, target) in [("files", Store::Files), ("pack", Store::Pack)] {
+            let copy = killed.directory.path().join(name);
+            convert(&Reader::open(&killed.bundle).unwrap(), &copy, target, |lost| panic!("{lost:?}")).unwrap();
+            if (store, target) != (Store::Pack, Store::Pack) {
+                shape(&copy);
+            }
+        }
+    }
 }

@@ -22,10 +22,15 @@ impl StorePlace {
         if is_pack(&reference.path) {
             return reference.offset.map(Self::Pack);
         }
-        let mut steps = Path::new(&reference.path).components().filter(|step| *step != Component::CurDir);
+        Self::number_of_file(&reference.path).map(Self::File)
+    }
+
+    /// Returns the number of the payload in the file at this path. Returns `None` for a path that no writer chooses.
+    pub(crate) fn number_of_file(path: &str) -> Option<u64> {
+        let mut steps = Path::new(path).components().filter(|step| *step != Component::CurDir);
         let (directory, file) = (steps.next()?, steps.next()?);
         let is_stored = directory == Component::Normal(Manifest::PAYLOADS.as_ref()) && steps.next().is_none();
-        file_number(file.as_os_str().to_str()?).filter(|_| is_stored).map(Self::File)
+        file_number(file.as_os_str().to_str()?).filter(|_| is_stored)
     }
 }
 

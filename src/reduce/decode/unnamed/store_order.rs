@@ -17,7 +17,11 @@ impl StoreOrder {
         for LogEntry { record, .. } in log {
             record.event.for_each_payload(|reference| match StorePlace::of(reference) {
                 Some(StorePlace::File(number)) => last_file = number.max(last_file),
-                Some(StorePlace::Pack(offset)) => last_offset = offset.max(last_offset),
+                Some(StorePlace::Pack(offset)) => {
+                    last_offset = offset.max(last_offset);
+                    // A file that no event names stays a file when its bundle is packed.
+                    last_file = reference.raw_payload_id.number().unwrap_or_default().max(last_file);
+                }
                 None => {}
             });
             files.push(last_file);
