@@ -22,6 +22,11 @@ fn ended_runs_retain_no_heap() {
 }
 
 #[test]
+fn idle_conversations_retain_no_heap() {
+    run_in_child("leaks::idle_conversations_retain_no_heap", retained::check_idle_conversations);
+}
+
+#[test]
 fn ended_operations_of_an_open_run_retain_no_heap() {
     run_in_child("leaks::ended_operations_of_an_open_run_retain_no_heap", retained::check_open_run);
 }

@@ -1,8 +1,10 @@
 //! Checks that ended runs, operations and recorders retain no heap memory.
 
+use std::fs::DirEntry;
 use std::thread;
+use std::time::Duration;
 
-use otel_trace::{AgentThread, Operation, Recorder, ThreadMeta, ToolCallMeta, Turn};
+use otel_trace::{AgentThread, Bounds, Limits, Operation, Recorder, ThreadMeta, ToolCallMeta, Turn};
 use tracing::dispatcher::{self, Dispatch};
 use tracing::subscriber::with_default;
 use tracing::{Span, info_span};
@@ -10,7 +12,7 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Registry, registry, reload};
 
 use super::{disk, workload};
-use crate::common::recorder;
+use crate::common::{recorder, wait_until};
 use crate::heap;
 
 /// Number of actions before the first measurement. It exceeds the number of logs that may hold a file open.
@@ -55,6 +57,32 @@ pub(crate) fn check_runs() {
 fn tool(turn: &Turn) {
     drop(turn.tool_call(ToolCallMeta::new("n")));
     turn.span().in_scope(|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
+}
+
+/// Checks conversations that end because they are idle, while the recorder goes on, under a root with bounds.
+pub(crate) fn check_idle_conversations() {
+    /// Conversations of each action.
+    const CONVERSATIONS: u64 = 10;
+    let root = tempfile::tempdir().unwrap();
+    let builder = Recorder::builder().root(root.path()).no_parent().conversation_idle(Duration::from_millis(4));
+    let (recorder, guard) = builder.limits(Limits::default().root(Bounds::new().count(20))).build().unwrap();
+    let subscriber = registry().with(recorder.layer().with_filter(recorder.filter()));
+    let ended = || recorder.stats().events.get("rollout_ended").copied().unwrap_or(0);
+    with_default(subscriber, || {
+        check("idle conversations", 2 * FEW, 0, |n| {
+            for conversation in 0..CONVERSATIONS {
+                let id = format!("conversation {n:06} {conversation}");
+                let chat = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.conversation.id = id);
+                chat.in_scope(|| {});
+            }
+            wait_until(|| ended() == (n + 1) * CONVERSATIONS);
+        });
+    });
+    drop(guard);
+    let is_bundle = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with("trace-");
+    let bundles = std::fs::read_dir(root.path()).unwrap().map(Result::unwrap).filter(is_bundle).count();
+    assert!(bundles <= 20 + usize::try_from(CONVERSATIONS).unwrap(), "{bundles} bundles are left");
+    disk::clear(root.path());
 }
 
 /// Checks operations that start and end in a thread that stays open.
