@@ -47,7 +47,7 @@ impl ThreadRecording {
             return None;
         }
         // If this event is lost, the link still stands: the child writes the same ids into its manifest.
-        self.write_event(&None, context, spawned_event(ProcessSpawned { child_thread_id, tool_call_id }), at);
+        self.of_no_span().write_event(context, spawned_event(ProcessSpawned { child_thread_id, tool_call_id }), at);
         Some(value)
     }
 }

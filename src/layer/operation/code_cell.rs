@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::end::End;
 use super::inside_thread::CellInside;
 use super::lifecycle::Lifecycle;
-use super::thread_recording::{JsonPayload, ThreadRecording};
+use super::thread_recording::{JsonPayload, SpanRecording};
 use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::Body;
 use crate::event::{
@@ -67,6 +67,13 @@ impl CodeCellOperation {
         })
     }
 
+    /// Returns the recording of the span and the scope of the turn, which is started if it is pending. Returns `None` if
+    /// the thread cannot be recorded.
+    fn recording(&self, at: Timestamp) -> Option<(SpanRecording<'_>, &TurnScope)> {
+        let (recording, scope) = self.turn.ensure_started(at)?;
+        Some((recording.of(&self.live), scope))
+    }
+
     fn session(&self) -> &Arc<Session> {
         self.turn.session()
     }
@@ -87,8 +94,8 @@ impl CodeCellOperation {
     }
 
     /// Starts the cell if it is pending. Returns `None` if its start event is not in the log.
-    fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(&ThreadRecording, &TurnScope, &RuntimeCellId)> {
-        let (recording, scope) = self.turn.ensure_started(at)?;
+    fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(SpanRecording<'_>, &TurnScope, &RuntimeCellId)> {
+        let (recording, scope) = self.recording(at)?;
         if self.lifecycle.is_pending() {
             if self.session().is_off("a code cell") {
                 return None;
@@ -106,7 +113,7 @@ impl CodeCellOperation {
                     model_visible_call_id: CallId::from(call_id),
                     source_js: source.into_owned(),
                 };
-                recording.try_write_event(&self.live, &scope.context, started, at)?;
+                recording.try_write_event(&scope.context, started, at)?;
                 self.turn.start_inside();
                 self.turn.thread().inside().add_cell(self);
                 Ok(())
@@ -134,7 +141,7 @@ impl CodeCellOperation {
                 let runtime_cell_id = id.clone();
                 let event =
                     CodeCellInitialResponse { runtime_cell_id, status, response_payload: response_payload.clone() };
-                recording.write_event(&self.live, &scope.context, event, at);
+                recording.write_event(&scope.context, event, at);
             }
             is_first
         });
@@ -173,12 +180,12 @@ impl CodeCellOperation {
     /// Stores a `tool_result` body. Returns `None` if the payload is lost.
     fn store_result(
         self: &Arc<Self>,
-        recording: &ThreadRecording,
+        recording: SpanRecording<'_>,
         body: &dyn Body,
         at: Timestamp,
     ) -> Option<PayloadRef> {
         // The event is written even if its payload is lost.
-        let JsonPayload { reference, raw } = recording.store_json(&self.live, PayloadKind::ToolResult, body).ok()?;
+        let JsonPayload { reference, raw } = recording.store_json(PayloadKind::ToolResult, body).ok()?;
         if let Some(raw) = raw {
             self.write_payload_event(raw, at);
         }
@@ -217,13 +224,13 @@ impl CodeCellOperation {
         let mut payload = payload;
         self.lifecycle.end(self.session(), || {
             let response_payload = payload.take();
-            let (Some((recording, scope)), Some(id)) = (self.turn.ensure_started(at), self.id.get()) else { return };
+            let (Some((recording, scope)), Some(id)) = (self.recording(at), self.id.get()) else { return };
             if lock(&self.progress).response_status.replace(status).is_none() {
                 let first = CodeCellInitialResponse { runtime_cell_id: id.clone(), status, response_payload: None };
-                recording.write_event(&self.live, &scope.context, first, at);
+                recording.write_event(&scope.context, first, at);
             }
             let ended = CodeCellEnded { runtime_cell_id: id.clone(), status, response_payload };
-            recording.write_event(&self.live, &scope.context, ended, at);
+            recording.write_event(&scope.context, ended, at);
             self.turn.end_inside(false);
         });
         payload

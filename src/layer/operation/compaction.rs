@@ -6,8 +6,8 @@ use super::end::{End, SHUT_DOWN, UNANSWERED};
 use super::inference::InferenceFacts;
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
-use super::thread_recording::{JsonPayload, ThreadRecording};
-use super::turn::TurnOperation;
+use super::thread_recording::{JsonPayload, SpanRecording, ThreadRecording};
+use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,
@@ -51,11 +51,11 @@ pub(in crate::layer) fn record_compaction_installed(
         return;
     }
     let Some((recording, scope)) = turn.ensure_started(at) else { return };
-    match recording.store_json(&None, PayloadKind::CompactionCheckpoint, body) {
+    match recording.of_no_span().store_json(PayloadKind::CompactionCheckpoint, body) {
         Ok(JsonPayload { reference, raw }) => {
             let id = compaction_id.id(recording).clone();
             let event = CompactionInstalled { compaction_id: id, checkpoint_payload: reference };
-            recording.write_event(live, &scope.context, event, at);
+            recording.of(live).write_event(&scope.context, event, at);
             if let Some(raw) = raw {
                 turn.write_payload_event(raw, &serde_json::json!({ "compaction_id": compaction_id.id(recording) }), at);
             }
@@ -109,6 +109,13 @@ impl CompactionOperation {
         })
     }
 
+    /// Returns the recording of the span and the scope of the turn, which is started if it is pending. Returns `None` if
+    /// the thread cannot be recorded.
+    fn recording(&self, at: Timestamp) -> Option<(SpanRecording<'_>, &TurnScope)> {
+        let (recording, scope) = self.turn.ensure_started(at)?;
+        Some((recording.of(&self.live), scope))
+    }
+
     fn session(&self) -> &Arc<Session> {
         self.turn.session()
     }
@@ -135,8 +142,8 @@ impl CompactionOperation {
         if self.session().is_off("a compaction request") {
             return;
         }
-        let Some((recording, scope)) = self.turn.ensure_started(at) else { return };
-        let stored = recording.store_json(&self.live, PayloadKind::CompactionRequest, body);
+        let Some((recording, scope)) = self.recording(at) else { return };
+        let stored = recording.store_json(PayloadKind::CompactionRequest, body);
         if !self.lifecycle.is_pending() {
             if let Ok(JsonPayload { reference, raw }) = stored {
                 std::iter::once(reference).chain(raw).for_each(|body| self.write_payload_event(body, at));
@@ -154,15 +161,15 @@ impl CompactionOperation {
             };
             let InferenceFacts { model, provider_name, settings: _ } = self.facts.clone();
             let started = CompactionRequestStarted {
-                compaction_id: self.compaction_id.id(recording).clone(),
-                compaction_request_id: self.request_id(recording).clone(),
+                compaction_id: self.compaction_id.id(&recording).clone(),
+                compaction_request_id: self.request_id(&recording).clone(),
                 thread_id: recording.id.clone(),
                 turn_id: scope.turn_id.clone(),
                 model,
                 provider_name,
                 request_payload: reference.clone(),
             };
-            recording.try_write_event(&self.live, &scope.context, started, at)?;
+            recording.try_write_event(&scope.context, started, at)?;
             self.turn.start_inside();
             Ok(())
         });
@@ -177,7 +184,7 @@ impl CompactionOperation {
     /// started. Returns `None` if the thread is not recorded.
     pub(in crate::layer) fn allocate_ids(&self) -> Option<(&CompactionId, &CompactionRequestId)> {
         let recording = self.turn.thread().started()?;
-        Some((self.compaction_id.id(recording), self.request_id(recording)))
+        Some((self.compaction_id.id(&recording), self.request_id(&recording)))
     }
 
     fn request_id(&self, recording: &ThreadRecording) -> &CompactionRequestId {
@@ -198,13 +205,11 @@ impl CompactionOperation {
             return;
         }
         self.start_without_request();
-        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
+        let Some((recording, _)) = self.recording(at) else { return };
         if !self.lifecycle.is_open() {
             return self.record_failed_response(body);
         }
-        let Ok(JsonPayload { reference, raw }) =
-            recording.store_json(&self.live, PayloadKind::CompactionResponse, body)
-        else {
+        let Ok(JsonPayload { reference, raw }) = recording.store_json(PayloadKind::CompactionResponse, body) else {
             return;
         };
         let set_response = || lock(&self.progress).response.replace(reference.clone());
@@ -293,16 +298,16 @@ impl CompactionOperation {
             self.lifecycle.end(self.session(), || {});
             return;
         }
-        let Some((recording, scope)) = self.turn.ensure_started(at) else { return };
+        let Some((recording, scope)) = self.recording(at) else { return };
         // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
-        let stored = self.missing_response(end).and_then(|body| recording.store_ready(&self.live, body).ok());
+        let stored = self.missing_response(end).and_then(|body| recording.store_ready(body).ok());
         self.lifecycle.end(self.session(), || {
             let Some(id) = self.id.get() else { return };
             if let Some(stored) = stored {
                 lock(&self.progress).response.get_or_insert(stored.reference);
             }
             let (event, separate) = self.end_event(end, recording, id.clone());
-            recording.write_event(&self.live, &scope.context, event, at);
+            recording.write_event(&scope.context, event, at);
             self.turn.end_inside(false);
             if let Some(response) = separate {
                 self.write_payload_event(response, at);
@@ -324,10 +329,10 @@ impl CompactionOperation {
     fn end_event(
         &self,
         end: &End,
-        recording: &ThreadRecording,
+        recording: SpanRecording<'_>,
         compaction_request_id: CompactionRequestId,
     ) -> (Event, Option<PayloadRef>) {
-        let compaction_id = self.compaction_id.id(recording).clone();
+        let compaction_id = self.compaction_id.id(&recording).clone();
         let CompactionProgress { response, error } = std::mem::take(&mut *lock(&self.progress));
         let error = match (end, error) {
             (End::Failed(error), _) => Some(error.clone()),

@@ -8,8 +8,8 @@ use super::end::End;
 use super::inference_progress::{InferenceOutcome, InferenceProgress};
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
-use super::thread_recording::ThreadRecording;
-use super::turn::TurnOperation;
+use super::thread_recording::{SpanRecording, ThreadRecording};
+use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
 use crate::event::{
     Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, RequestId, ResponseId,
@@ -104,6 +104,13 @@ impl InferenceOperation {
         operation
     }
 
+    /// Returns the recording of the span and the scope of the turn, which is started if it is pending. Returns `None` if
+    /// the thread cannot be recorded.
+    fn recording(&self, at: Timestamp) -> Option<(SpanRecording<'_>, &TurnScope)> {
+        let (recording, scope) = self.turn().ensure_started(at)?;
+        Some((recording.of(&self.live), scope))
+    }
+
     fn session(&self) -> &Arc<Session> {
         self.turn().session()
     }
@@ -142,8 +149,8 @@ impl InferenceOperation {
         if self.turn().may_be_over() && self.lifecycle.is_pending() {
             return self.record_request_after_answer(body, at);
         }
-        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
-        self.refer_to_request(recording.store_payload(&self.live, PayloadKind::InferenceRequest, body), at);
+        let Some((recording, _)) = self.recording(at) else { return };
+        self.refer_to_request(recording.store_payload(PayloadKind::InferenceRequest, body), at);
     }
 
     /// Records a request that comes after an answer. If the user asks the next question in it, it begins a turn.
@@ -152,8 +159,8 @@ impl InferenceOperation {
         if ends_in_user_message(ready.bytes()) {
             let _ = self.asked_in.set(self.turn().ask_next(at));
         }
-        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
-        self.refer_to_request(recording.store_ready(&self.live, ready), at);
+        let Some((recording, _)) = self.recording(at) else { return };
+        self.refer_to_request(recording.store_ready(ready), at);
     }
 
     /// Starts the call with a request that was stored, or refers to the request in another way.
@@ -179,7 +186,7 @@ impl InferenceOperation {
     /// Returns the id that the call has in the log, or will have there once it has started. Returns `None` if its thread
     /// is not recorded.
     pub(in crate::layer) fn allocate_id(&self) -> Option<&InferenceId> {
-        self.turn().thread().started().map(|recording| self.id(recording))
+        self.turn().thread().started().map(|recording| self.id(&recording))
     }
 
     fn id(&self, recording: &ThreadRecording) -> &InferenceId {
@@ -188,12 +195,12 @@ impl InferenceOperation {
 
     /// Starts the call. Returns the request if the call has meanwhile started or ended without it.
     fn start(self: &Arc<Self>, request_payload: PayloadRef, at: Timestamp) -> Option<PayloadRef> {
-        let (recording, scope) = self.turn().ensure_started(at)?;
+        let (recording, scope) = self.recording(at)?;
         // An answer that came before the next question is complete.
         self.turn().thread().inside().settled.release_all();
         let InferenceFacts { model, provider_name, settings: _ } = lock(&self.facts).clone();
         let started = InferenceStarted {
-            inference_call_id: self.id(recording).clone(),
+            inference_call_id: self.id(&recording).clone(),
             thread_id: recording.id.clone(),
             turn_id: scope.turn_id.clone(),
             model,
@@ -205,7 +212,7 @@ impl InferenceOperation {
         let mut unreferenced = Some(request_payload);
         let write = || {
             unreferenced = None;
-            recording.try_write_event(&self.live, &scope.context, started, at)?;
+            recording.try_write_event(&scope.context, started, at)?;
             self.turn().start_inside();
             self.turn().last_call().start(&**self);
             Ok(())
@@ -217,7 +224,7 @@ impl InferenceOperation {
 
     /// Ends a call that cannot be recorded: its start event must reference a request.
     fn abandon(self: &Arc<Self>, reason: &str) {
-        let Some((recording, _)) = self.turn().ensure_started(self.opened_at) else { return };
+        let Some((recording, _)) = self.recording(self.opened_at) else { return };
         let abandon =
             || Err(recording.bundle.writer.report_dependent_loss(Lost::Event(EventKind::InferenceStarted), reason));
         self.lifecycle.start(self.session(), self, abandon);
@@ -226,8 +233,8 @@ impl InferenceOperation {
 
     /// Writes a payload event for a payload that belongs to this call.
     fn write_payload_event(&self, payload: PayloadRef, at: Timestamp) {
-        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
-        self.turn().write_payload_event(payload, &serde_json::json!({ "inference_call_id": self.id(recording) }), at);
+        let Some((recording, _)) = self.recording(at) else { return };
+        self.turn().write_payload_event(payload, &serde_json::json!({ "inference_call_id": self.id(&recording) }), at);
     }
 
     /// Records the model's response, complete or partial: the status of the call decides which.
@@ -237,7 +244,7 @@ impl InferenceOperation {
             return;
         }
         self.start_without_request(self.opened_at);
-        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
+        let Some((recording, _)) = self.recording(at) else { return };
         let (stored, facts) = self.store_read_response(recording, body);
         let reference = stored.as_ref().ok().map(|stored| stored.reference.clone());
         if let Some(calls) = facts.calls {
@@ -260,7 +267,7 @@ impl InferenceOperation {
     /// Stores a response. Also returns what the call needs to know of it.
     fn store_read_response(
         &self,
-        recording: &ThreadRecording,
+        recording: SpanRecording<'_>,
         body: &dyn Body,
     ) -> (Result<Stored, Lost>, ResponseFacts) {
         if !self.lifecycle.is_open() || recording.bundle.writer.is_noop() && self.live.is_none() {
@@ -268,13 +275,13 @@ impl InferenceOperation {
         }
         let ready = self.session().options.prepare_body(PayloadKind::InferenceResponse, body);
         let facts = ResponseFacts::read(&ready, lock(&self.progress).response_id.is_some());
-        (recording.store_ready(&self.live, ready), facts)
+        (recording.store_ready(ready), facts)
     }
 
     /// Stores a response. After the end only a payload event can reference it.
-    fn store_response(&self, recording: &ThreadRecording, body: &dyn Body) -> Result<Stored, Lost> {
+    fn store_response(&self, recording: SpanRecording<'_>, body: &dyn Body) -> Result<Stored, Lost> {
         match self.lifecycle.is_open() {
-            true => recording.store_payload(&self.live, PayloadKind::InferenceResponse, body),
+            true => recording.store_payload(PayloadKind::InferenceResponse, body),
             false => recording.store_separate_payload(PayloadKind::InferenceResponse, body),
         }
     }
@@ -296,7 +303,7 @@ impl InferenceOperation {
             return;
         }
         self.start_without_request(self.opened_at);
-        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
+        let Some((recording, _)) = self.recording(at) else { return };
         let Ok(Stored { reference, .. }) = self.store_response(recording, body) else { return };
         let set_response = || lock(&self.progress).failed_response.replace(reference.clone());
         if let Some(reference) = self.lifecycle.unless_ended(set_response).unwrap_or(Some(reference)) {
@@ -307,8 +314,8 @@ impl InferenceOperation {
     /// Records one chunk of a streamed response in a separate payload event. `number` counts the chunks from 1.
     pub(in crate::layer) fn record_chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
         self.start_without_request(self.opened_at);
-        let Some((recording, _)) = self.turn().ensure_started(Timestamp::now()) else { return };
-        let metadata = serde_json::json!({ "inference_call_id": self.id(recording), "chunk": number });
+        let Some((recording, _)) = self.recording(Timestamp::now()) else { return };
+        let metadata = serde_json::json!({ "inference_call_id": self.id(&recording), "chunk": number });
         self.turn().record_separate_payload(PayloadKind::InferenceResponse, body, &metadata);
     }
 
@@ -338,11 +345,11 @@ impl InferenceOperation {
         if kind == PayloadKind::InferenceResponse {
             return self.record_response(body);
         }
-        let Some((recording, _)) = self.turn().ensure_started(Timestamp::now()) else { return };
+        let Some((recording, _)) = self.recording(Timestamp::now()) else { return };
         self.turn().record_separate_payload(
             kind,
             body,
-            &serde_json::json!({ "inference_call_id": self.id(recording) }),
+            &serde_json::json!({ "inference_call_id": self.id(&recording) }),
         );
     }
 
@@ -417,9 +424,9 @@ impl InferenceOperation {
         if !self.lifecycle.is_pending() || self.session().is_off("an inference request") {
             return;
         }
-        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
+        let Some((recording, _)) = self.recording(at) else { return };
         let settings = lock(&self.facts).settings.clone();
-        match recording.store_payload(&self.live, PayloadKind::InferenceRequest, &Json(&settings)) {
+        match recording.store_payload(PayloadKind::InferenceRequest, &Json(&settings)) {
             // If the request came in the meantime, no event references the placeholder.
             Ok(stored) => drop(self.start(stored.reference, at)),
             Err(_counted) => self.abandon("its request could not be stored"),
@@ -440,9 +447,9 @@ impl InferenceOperation {
         if !self.lifecycle.is_open() {
             return;
         }
-        let Some((recording, _)) = self.turn().ensure_started(at) else { return };
+        let Some((recording, _)) = self.recording(at) else { return };
         // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
-        let placeholder = self.missing_response(&end).map(|body| recording.store_ready(&self.live, body));
+        let placeholder = self.missing_response(&end).map(|body| recording.store_ready(body));
         self.lifecycle.end(self.session(), || self.write_end(end, placeholder, at));
     }
 
@@ -463,7 +470,7 @@ impl InferenceOperation {
     }
 
     fn write_end(self: &Arc<Self>, end: End, placeholder: Option<Result<Stored, Lost>>, at: Timestamp) {
-        let (Some((recording, scope)), Some(id)) = (self.turn().ensure_started(at), self.id.get()) else { return };
+        let (Some((recording, scope)), Some(id)) = (self.recording(at), self.id.get()) else { return };
         // Read under the lifecycle's lock: a response may have arrived after `end` was called.
         let mut progress = lock(&self.progress).clone();
         let unwound = self.lifecycle.unwound(&end);
@@ -475,8 +482,7 @@ impl InferenceOperation {
             InferenceOutcome::Completed => {
                 // The response may have turned out to be missing only under the lock. Then the placeholder is stored
                 // here.
-                let stored =
-                    placeholder.unwrap_or_else(|| recording.store_ready(&self.live, self.placeholder(&progress)));
+                let stored = placeholder.unwrap_or_else(|| recording.store_ready(self.placeholder(&progress)));
                 stored.ok().map(|stored| stored.reference)
             }
             InferenceOutcome::Failed(_) | InferenceOutcome::Cancelled(_) => None,
@@ -491,7 +497,7 @@ impl InferenceOperation {
             (InferenceOutcome::Failed(error), partial) => progress.failed(id, error, partial).into(),
             (InferenceOutcome::Cancelled(reason), partial) => progress.cancelled(id, reason, partial).into(),
         };
-        recording.write_event(&self.live, &scope.context, event, at);
+        recording.write_event(&scope.context, event, at);
     }
 }
 

@@ -155,7 +155,7 @@ impl ThreadOperation {
         // Stored without the lifecycle's lock, which every thread takes that opens an operation below this one. If two
         // threads get here at once, each stores its own body, and the start event references one of them. The start
         // event is written even if the body is lost.
-        let store = |body| self.prepared.get()?.store_ready(&self.live, body).ok();
+        let store = |body| self.prepared.get()?.of(&self.live).store_ready(body).ok();
         let metadata = metadata.and_then(store).map(|stored| stored.reference);
         self.lifecycle.start_prepared(&self.session, || {
             self.write_start(metadata, at);
@@ -230,11 +230,14 @@ impl ThreadOperation {
         let no_context = EventContext::default();
         if self.parent.is_none() {
             let trace_id = bundle.writer.manifest().trace_id.clone();
-            recording.write_event(&self.live, &no_context, RolloutStarted { trace_id, root_thread_id: id.clone() }, at);
+            recording.of(&self.live).write_event(
+                &no_context,
+                RolloutStarted { trace_id, root_thread_id: id.clone() },
+                at,
+            );
         }
         let (thread_id, agent_path) = (id.clone(), agent_path.clone());
-        recording.write_event(
-            &self.live,
+        recording.of(&self.live).write_event(
             &no_context,
             ThreadStarted { thread_id, agent_path, metadata_payload: metadata },
             at,
@@ -243,7 +246,7 @@ impl ThreadOperation {
             live.set_spawner(parent, tool);
         }
         if let Some(orphan) = self.facts.orphan {
-            recording.write_event(&None, &recording.context(), orphan.to_event(), at);
+            recording.of_no_span().write_event(&recording.context(), orphan.to_event(), at);
         }
         // Set last, so that no other thread proceeds before the start event is in the log.
         let _ = self.has_started.set(());
@@ -261,12 +264,12 @@ impl ThreadOperation {
             return;
         }
         let Some(recording) = self.ensure_started(at) else { return };
-        match recording.store_json(&None, PayloadKind::ProtocolEvent, body) {
+        match recording.of_no_span().store_json(PayloadKind::ProtocolEvent, body) {
             Ok(JsonPayload { reference, raw }) => {
                 let event_type =
                     self.session.options.redact_text(EventKind::ProtocolEventObserved, event_type).into_owned();
                 let event = ProtocolEventObserved { event_type, event_payload: reference };
-                recording.write_event(&self.live, &EventContext::default(), event, at);
+                recording.of(&self.live).write_event(&EventContext::default(), event, at);
                 if let Some(raw) = raw {
                     recording.write_payload_event(&EventContext::default(), raw, &serde_json::Value::Null, at);
                 }
@@ -288,7 +291,7 @@ impl ThreadOperation {
         let summary = self.session.options.redact_text(EventKind::Other, summary).into_owned();
         let metadata = self.session.options.redact_json(EventKind::Other, metadata);
         let other = Other { kind: kind.to_owned(), summary, payloads: Vec::new(), metadata };
-        recording.write_event(&self.live, &recording.context(), other, at);
+        recording.of(&self.live).write_event(&recording.context(), other, at);
     }
 
     /// Registers a child process of this thread and returns the value of `OTEL_TRACE_PARENT` for it. Returns `None` if
@@ -309,7 +312,7 @@ impl ThreadOperation {
             return;
         }
         let Some(recording) = self.ensure_started(at) else { return };
-        if let Ok(stored) = recording.store_payload(&None, kind, body) {
+        if let Ok(stored) = recording.of_no_span().store_payload(kind, body) {
             recording.write_payload_event(&recording.context(), stored.reference, &serde_json::Value::Null, at);
         }
     }
@@ -395,8 +398,7 @@ impl ThreadOperation {
     ) {
         let writer = &recording.bundle.writer;
         let no_context = EventContext::default();
-        recording.write_event(
-            &self.live,
+        recording.of(&self.live).write_event(
             &no_context,
             ThreadEnded { thread_id: recording.id.clone(), status, error },
             at,
@@ -408,7 +410,7 @@ impl ThreadOperation {
                 // No event follows the shutdown, not even one that is being recorded now.
                 writer.append_last(at, &ended.into());
             } else {
-                recording.write_event(&self.live, &no_context, ended, at);
+                recording.of(&self.live).write_event(&no_context, ended, at);
             }
             writer.finish(at);
             self.session.on_bundle_end(&writer.manifest().trace_id);

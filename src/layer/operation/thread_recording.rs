@@ -1,5 +1,6 @@
 //! The recording of one thread: writes its events and payloads to its bundle.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::bundle::Bundle;
@@ -34,25 +35,14 @@ impl ThreadRecording {
         EventContext { thread_id: Some(self.id.clone()), ..EventContext::default() }
     }
 
-    /// Stores a body of this thread. If there is a live span, it may inspect the body.
-    pub(super) fn store_payload(&self, live: &Live, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
-        match live {
-            None => self.bundle.writer.put(&self.id, kind, body),
-            Some(_) => self.store_ready(live, self.bundle.options().prepare_body(kind, body)),
-        }
+    /// Returns the recording of a span of this thread, for its operations.
+    pub(super) fn of<'a>(&'a self, live: &'a Live) -> SpanRecording<'a> {
+        SpanRecording { thread: self, live }
     }
 
-    /// Stores an encoded body of this thread. If there is a live span, it may inspect the body.
-    pub(super) fn store_ready(&self, live: &Live, ready: ReadyBody) -> Result<Stored, Lost> {
-        // A response may be the bytes of a stream.
-        let is_read = ready.is_json() || ready.kind() == PayloadKind::InferenceResponse;
-        let live = live.as_ref().filter(|_| is_read);
-        let on_stored = live.and_then(|live| Arc::clone(live).inspect(ready.kind(), ready.bytes()));
-        let stored = self.bundle.writer.store(&self.id, ready)?;
-        if let Some(on_stored) = on_stored {
-            on_stored(&stored.reference.raw_payload_id);
-        }
-        Ok(stored)
+    /// Returns the recording of what belongs to no span.
+    pub(super) fn of_no_span(&self) -> SpanRecording<'_> {
+        self.of(&NO_LIVE_SPAN)
     }
 
     /// Stores a body that only a payload event will reference. Fails if the bundle is full, since a full bundle rejects
@@ -62,55 +52,7 @@ impl ThreadRecording {
         if writer.is_full() {
             return Err(writer.report_dependent_loss(Lost::Payload(kind), BUNDLE_FULL));
         }
-        self.store_payload(&None, kind, body)
-    }
-
-    /// Stores a body that its event must reference as JSON. Bytes that are not JSON are stored unchanged, and the event
-    /// references a JSON object with their payload id. The object holds the id and not the path, since the payload may
-    /// be moved, or share one file with others.
-    pub(super) fn store_json(&self, live: &Live, kind: PayloadKind, body: &dyn Body) -> Result<JsonPayload, Lost> {
-        let stored = self.store_payload(live, kind, body)?;
-        self.json_payload(kind, stored)
-    }
-
-    /// Returns the payload that an event references as JSON, for a stored body: the body itself if it is JSON, else an
-    /// object with its payload id.
-    pub(super) fn json_payload(&self, kind: PayloadKind, stored: Stored) -> Result<JsonPayload, Lost> {
-        let Stored { reference, is_json } = stored;
-        if is_json {
-            return Ok(JsonPayload { reference, raw: None });
-        }
-        let pointer = serde_json::json!({ (semconv::BYTES): reference.raw_payload_id });
-        let stored = self.store_payload(&None, kind, &Json(&pointer))?;
-        Ok(JsonPayload { reference: stored.reference, raw: Some(reference) })
-    }
-
-    /// Writes an event for the span. The caller has already masked its texts, holding none of the crate's locks. The
-    /// writer reports an event that is lost, so the result is dropped here.
-    pub(super) fn write_event(&self, live: &Live, context: &EventContext, event: impl Into<Event>, at: Timestamp) {
-        let _ = self.try_write_event(live, context, event, at);
-    }
-
-    /// Writes an event for the span, like [`write_event`](Self::write_event).
-    ///
-    /// # Errors
-    /// [`Lost`] if the event was not written. The writer has counted and reported the loss.
-    pub(super) fn try_write_event(
-        &self,
-        live: &Live,
-        context: &EventContext,
-        event: impl Into<Event>,
-        at: Timestamp,
-    ) -> Result<(), Lost> {
-        let event = event.into();
-        let with_span = with_live_span(live, context);
-        let context = with_span.as_ref().unwrap_or(context);
-        self.bundle.writer.append_redacted(at, context, &event)?;
-        if let Some(live) = live {
-            let recording = &self.bundle.writer.manifest().trace_id;
-            live.on_event(EventMeta { recording, bundle: self.bundle.directory_name(), at, context }, &event);
-        }
-        Ok(())
+        self.of_no_span().store_payload(kind, body)
     }
 
     /// Writes a payload event: an `other` event of kind `payload`, which references a stored payload that no other
@@ -128,6 +70,94 @@ impl ThreadRecording {
             payloads: vec![payload],
             metadata: RawJson::from_value(metadata),
         };
-        self.write_event(&None, context, other, at);
+        self.of_no_span().write_event(context, other, at);
+    }
+}
+
+/// No live span.
+static NO_LIVE_SPAN: Live = None;
+
+/// The recording of a span: writes the events and payloads of its operations to the bundle of their thread.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SpanRecording<'a> {
+    thread: &'a ThreadRecording,
+    live: &'a Live,
+}
+
+impl Deref for SpanRecording<'_> {
+    type Target = ThreadRecording;
+
+    fn deref(&self) -> &ThreadRecording {
+        self.thread
+    }
+}
+
+impl SpanRecording<'_> {
+    /// Stores a body of this thread. If there is a live span, it may inspect the body.
+    pub(super) fn store_payload(self, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
+        match self.live {
+            None => self.bundle.writer.put(&self.id, kind, body),
+            Some(_) => self.store_ready(self.bundle.options().prepare_body(kind, body)),
+        }
+    }
+
+    /// Stores an encoded body of this thread. If there is a live span, it may inspect the body.
+    pub(super) fn store_ready(self, ready: ReadyBody) -> Result<Stored, Lost> {
+        // A response may be the bytes of a stream.
+        let is_read = ready.is_json() || ready.kind() == PayloadKind::InferenceResponse;
+        let live = self.live.as_ref().filter(|_| is_read);
+        let on_stored = live.and_then(|live| Arc::clone(live).inspect(ready.kind(), ready.bytes()));
+        let stored = self.bundle.writer.store(&self.id, ready)?;
+        if let Some(on_stored) = on_stored {
+            on_stored(&stored.reference.raw_payload_id);
+        }
+        Ok(stored)
+    }
+
+    /// Stores a body that its event must reference as JSON. Bytes that are not JSON are stored unchanged, and the event
+    /// references a JSON object with their payload id. The object holds the id and not the path, since the payload may
+    /// be moved, or share one file with others.
+    pub(super) fn store_json(self, kind: PayloadKind, body: &dyn Body) -> Result<JsonPayload, Lost> {
+        let stored = self.store_payload(kind, body)?;
+        self.json_payload(kind, stored)
+    }
+
+    /// Returns the payload that an event references as JSON, for a stored body: the body itself if it is JSON, else an
+    /// object with its payload id.
+    pub(super) fn json_payload(&self, kind: PayloadKind, stored: Stored) -> Result<JsonPayload, Lost> {
+        let Stored { reference, is_json } = stored;
+        if is_json {
+            return Ok(JsonPayload { reference, raw: None });
+        }
+        let pointer = serde_json::json!({ (semconv::BYTES): reference.raw_payload_id });
+        let stored = self.of_no_span().store_payload(kind, &Json(&pointer))?;
+        Ok(JsonPayload { reference: stored.reference, raw: Some(reference) })
+    }
+
+    /// Writes an event for the span. The caller has already masked its texts, holding none of the crate's locks. The
+    /// writer reports an event that is lost, so the result is dropped here.
+    pub(super) fn write_event(self, context: &EventContext, event: impl Into<Event>, at: Timestamp) {
+        let _ = self.try_write_event(context, event, at);
+    }
+
+    /// Writes an event for the span, like [`write_event`](Self::write_event).
+    ///
+    /// # Errors
+    /// [`Lost`] if the event was not written. The writer has counted and reported the loss.
+    pub(super) fn try_write_event(
+        self,
+        context: &EventContext,
+        event: impl Into<Event>,
+        at: Timestamp,
+    ) -> Result<(), Lost> {
+        let event = event.into();
+        let with_span = with_live_span(self.live, context);
+        let context = with_span.as_ref().unwrap_or(context);
+        self.bundle.writer.append_redacted(at, context, &event)?;
+        if let Some(live) = self.live {
+            let recording = &self.bundle.writer.manifest().trace_id;
+            live.on_event(EventMeta { recording, bundle: self.bundle.directory_name(), at, context }, &event);
+        }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::code_cell::CodeCellOperation;
 use super::end::{End, SHUT_DOWN, WITHOUT_RESULT};
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
-use super::thread_recording::{BUNDLE_FULL, JsonPayload, ThreadRecording};
+use super::thread_recording::{BUNDLE_FULL, JsonPayload, SpanRecording};
 use super::tool_agents::ToolAgents;
 use super::tool_invocation::{FUNCTION_OUTPUT, InvocationBody, ToolInvocation};
 use super::tool_kind;
@@ -113,6 +113,13 @@ impl ToolCallOperation {
         }
     }
 
+    /// Returns the recording of the span and the scope of the turn, which is started if it is pending. Returns `None` if
+    /// the thread cannot be recorded.
+    fn recording(&self, at: Timestamp) -> Option<(SpanRecording<'_>, &TurnScope)> {
+        let (recording, scope) = self.turn.ensure_started(at)?;
+        Some((recording.of(&self.live), scope))
+    }
+
     fn session(&self) -> &Arc<Session> {
         self.turn.session()
     }
@@ -128,8 +135,8 @@ impl ToolCallOperation {
     }
 
     /// Starts the call if it is pending. Returns `None` if its start event is not in the log.
-    fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(&ThreadRecording, &TurnScope, &ToolCallId)> {
-        let (recording, scope) = self.turn.ensure_started(at)?;
+    fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(SpanRecording<'_>, &TurnScope, &ToolCallId)> {
+        let (recording, scope) = self.recording(at)?;
         if self.lifecycle.is_pending() {
             if self.session().is_off("a tool call") {
                 return None;
@@ -142,7 +149,7 @@ impl ToolCallOperation {
     }
 
     /// Writes the start event, after storing the invocation.
-    fn write_start(self: &Arc<Self>, recording: &ThreadRecording, scope: &TurnScope, at: Timestamp) {
+    fn write_start(self: &Arc<Self>, recording: SpanRecording<'_>, scope: &TurnScope, at: Timestamp) {
         let ToolCallFacts { name, namespace: _, call_id, runtime_id, kind, invocation, cell } = &self.facts;
         // The start event of the cell must precede that of its call.
         let cell = cell.as_ref().filter(|cell| cell.start(at)).and_then(|cell| cell.id());
@@ -150,10 +157,7 @@ impl ToolCallOperation {
         let invocation_payload = recorded.or_else(|| {
             let body = self.invocation_body(invocation.as_ref()?);
             // The start event is written even if the invocation is lost.
-            recording
-                .store_payload(&self.live, PayloadKind::ToolInvocation, &Json(&body))
-                .ok()
-                .map(|stored| stored.reference)
+            recording.store_payload(PayloadKind::ToolInvocation, &Json(&body)).ok().map(|stored| stored.reference)
         });
         // Masked before the summary truncates it: truncation could split a secret, which masking would then miss.
         let input = invocation.as_ref().map(ToolInvocation::input_text);
@@ -180,7 +184,7 @@ impl ToolCallOperation {
                 kind,
                 invocation_payload,
             };
-            recording.try_write_event(&self.live, &scope.context, started, at)?;
+            recording.try_write_event(&scope.context, started, at)?;
             self.turn.start_inside();
             if let Some(id) = call_id {
                 self.turn.remove_requested_call(id.as_str());
@@ -198,9 +202,8 @@ impl ToolCallOperation {
     /// Records an invocation body of the program. Before the start it replaces the one made from the facts; later
     /// it is referenced by a separate payload event.
     fn record_invocation(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
-        let Some((recording, _)) = self.turn.ensure_started(at) else { return };
-        let Ok(JsonPayload { reference, raw }) = recording.store_json(&self.live, PayloadKind::ToolInvocation, body)
-        else {
+        let Some((recording, _)) = self.recording(at) else { return };
+        let Ok(JsonPayload { reference, raw }) = recording.store_json(PayloadKind::ToolInvocation, body) else {
             return;
         };
         let separate = if self.lifecycle.is_pending() {
@@ -232,7 +235,7 @@ impl ToolCallOperation {
         let event =
             McpToolCallCorrelationAssigned { tool_call_id: tool_call_id.clone(), mcp_call_id: McpCallId::from(id) };
         // The event has no thread and turn in other recordings of the format, since an MCP client knows neither.
-        recording.write_event(&self.live, &EventContext::default(), event, at);
+        recording.write_event(&EventContext::default(), event, at);
     }
 
     /// Writes a payload event for a payload that belongs to this call.
@@ -275,9 +278,9 @@ impl ToolCallOperation {
             writer.report_dependent_loss(Lost::Event(kind), BUNDLE_FULL);
             return;
         }
-        match recording.store_json(&self.live, PayloadKind::ToolRuntimeEvent, body) {
+        match recording.store_json(PayloadKind::ToolRuntimeEvent, body) {
             Ok(JsonPayload { reference, raw }) => {
-                recording.write_event(&self.live, &scope.context, event(id.clone(), reference), at);
+                recording.write_event(&scope.context, event(id.clone(), reference), at);
                 self.write_raw_payload_event(raw, at);
             }
             Err(_counted) => {
@@ -307,7 +310,7 @@ impl ToolCallOperation {
         if let Some(text) = ready.text() {
             return self.record_output(text);
         }
-        let stored = recording.store_ready(&self.live, ready);
+        let stored = recording.store_ready(ready);
         let (result, raw) = match stored.and_then(|stored| recording.json_payload(PayloadKind::ToolResult, stored)) {
             Ok(JsonPayload { reference, raw }) => (Some(reference), raw),
             Err(_counted) => (None, None),
@@ -412,9 +415,9 @@ impl ToolCallOperation {
             self.lifecycle.end(self.session(), || {});
             return;
         }
-        let Some((recording, scope)) = self.turn.ensure_started(at) else { return };
+        let Some((recording, scope)) = self.recording(at) else { return };
         // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
-        let stored = self.error_result(&end).and_then(|body| recording.store_ready(&self.live, body).ok());
+        let stored = self.error_result(&end).and_then(|body| recording.store_ready(body).ok());
         let error_payload = stored.map(|stored| stored.reference);
         self.lifecycle.end(self.session(), || {
             let Some(id) = self.id.get() else { return };
@@ -424,7 +427,7 @@ impl ToolCallOperation {
             let error = error.map(str::to_owned);
             let result_payload = progress.result.or(error_payload.filter(|_| status == ExecutionStatus::Failed));
             let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
-            recording.write_event(&self.live, &scope.context, ended, at);
+            recording.write_event(&scope.context, ended, at);
             self.turn.end_inside(false);
         });
     }

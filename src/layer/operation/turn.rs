@@ -147,7 +147,7 @@ impl TurnOperation {
         if self.lifecycle.is_pending() && !self.session().is_off("a turn") {
             let started = TurnStarted { turn_id: scope.turn_id.clone(), thread_id: recording.id.clone() };
             self.lifecycle.start(self.session(), self, || {
-                recording.try_write_event(&self.live, &scope.context, started, at)?;
+                recording.of(&self.live).try_write_event(&scope.context, started, at)?;
                 self.thread.inside().add_turn(self.lookup_id(scope), self);
                 Ok(())
             });
@@ -224,7 +224,7 @@ impl TurnOperation {
         let Some((recording, scope)) = self.ensure_started(at) else { return };
         let message = self.session().options.redact_text(EventKind::AgentResultObserved, message);
         // The event is written even if its payload is lost.
-        let carried = recording.store_json(&self.live, PayloadKind::AgentResult, body).ok();
+        let carried = recording.of(&self.live).store_json(PayloadKind::AgentResult, body).ok();
         let (carried_payload, raw) = carried.map_or((None, None), |body| (Some(body.reference), body.raw));
         let Some(parent) = self.thread.parent_id() else {
             let metadata = serde_json::json!({ "message": message });
@@ -241,7 +241,7 @@ impl TurnOperation {
         };
         // An implicit turn has no live span, so the event is attributed to the span of its thread.
         let live = if self.live.is_some() { &self.live } else { self.thread.live() };
-        recording.write_event(live, &scope.context, event, at);
+        recording.of(live).write_event(&scope.context, event, at);
         raw.into_iter().for_each(|raw| self.write_payload_event(raw, &serde_json::Value::Null, at));
     }
 
@@ -301,7 +301,7 @@ impl TurnOperation {
             let Some((recording, scope)) = self.started() else { return };
             self.thread.inside().last_turn.end(&**self, outcome(status, error.as_deref()));
             let ended = TurnEnded { turn_id: scope.turn_id.clone(), status, error };
-            recording.write_event(&self.live, &scope.context, ended, at);
+            recording.of(&self.live).write_event(&scope.context, ended, at);
             self.thread.inside().remove_turn(&self.lookup_id(scope), &**self);
             for call in std::mem::take(&mut *lock(&self.requested_calls)) {
                 self.session().requested_calls().remove(&call, &**self);
