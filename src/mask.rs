@@ -13,6 +13,7 @@ mod custom_patterns;
 mod event_text;
 mod header;
 mod line;
+mod masked;
 mod masking;
 mod names;
 mod needles;
@@ -25,5 +26,6 @@ mod word;
 
 pub use custom_patterns::PatternError;
 pub(crate) use event_text::{EventText, map_texts};
+pub(crate) use masked::Masked;
 pub use masking::Masking;
 pub use redactor::Redactor;

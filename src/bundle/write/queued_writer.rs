@@ -16,6 +16,7 @@ use crate::bundle::manifest::Manifest;
 use crate::bundle::payload::{Limits, ReadyBody};
 use crate::bundle::store::Files;
 use crate::event::{Event, EventContext, EventKind, PayloadRef, ThreadId, Timestamp};
+use crate::mask::Masked;
 use crate::worker::{Discarded, Job, PushError, QueueBounds};
 
 /// A writer of one bundle that never waits for the disk: its jobs are run by the writer thread, in the order in which
@@ -106,8 +107,13 @@ impl QueuedWriter {
         Ok(stored)
     }
 
-    /// Enqueues an event whose texts have been through [`WriterOptions::redact_text`].
-    pub(super) fn append_redacted(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<(), Lost> {
+    /// Enqueues an event whose texts are masked.
+    pub(super) fn append_masked(
+        &self,
+        at: Timestamp,
+        context: &EventContext,
+        event: &Masked<Event>,
+    ) -> Result<(), Lost> {
         if let Some(quota) = &self.0.quota
             && let Err(exceeded) = quota.check_event(event.kind(), self.0.usage())
         {
@@ -121,7 +127,7 @@ impl QueuedWriter {
     }
 
     /// Enqueues the last event of the log, after which the log accepts no more events.
-    pub(super) fn append_last(&self, at: Timestamp, event: &Event) {
+    pub(super) fn append_last(&self, at: Timestamp, event: &Masked<Event>) {
         let _ = self.0.push(Task::AppendLast { at, event: event.clone() }, mem::size_of::<Task>());
     }
 
@@ -246,9 +252,9 @@ impl QueuedBundle {
                 self.pending_payloads.resolve(&reference, stored.ok().map(|stored| stored.reference));
             }
             Task::Append { at, context, mut event } => {
-                self.pending_payloads.fix_references(&mut event);
+                self.pending_payloads.fix_references(event.references_mut());
                 // `Writer` has reported the loss, if any.
-                let _ = writer.append_redacted(at, &context, &event);
+                let _ = writer.append_masked(at, &context, &event);
             }
             Task::AppendLast { at, event } => writer.append_last(at, &event),
             Task::ReportGap { at } => writer.report_gap(at),
@@ -297,8 +303,8 @@ pub(crate) struct BundleJob {
 enum Task {
     Create,
     Store { number: u64, thread: ThreadId, ready: ReadyBody, reference: PayloadRef },
-    Append { at: Timestamp, context: EventContext, event: Event },
-    AppendLast { at: Timestamp, event: Event },
+    Append { at: Timestamp, context: EventContext, event: Masked<Event> },
+    AppendLast { at: Timestamp, event: Masked<Event> },
     ReportGap { at: Timestamp },
     Finish { at: Timestamp },
 }
@@ -437,7 +443,11 @@ mod tests {
             let body = options.prepare_body(PayloadKind::ProtocolEvent, &Json("said"));
             let Ok(stored) = writer.store(&"t".into(), body) else { continue };
             let event = ProtocolEventObserved { event_type: "e".to_owned(), event_payload: stored.reference };
-            let _ = writer.append_redacted(UnixMillis(6).into(), &EventContext::default(), &event.into());
+            let _ = writer.append_masked(
+                UnixMillis(6).into(),
+                &EventContext::default(),
+                &Masked::new(&event.into(), &crate::mask::Masking::new()),
+            );
         }
         drop(stall);
         options.worker.finish(Duration::from_secs(600));

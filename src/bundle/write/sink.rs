@@ -14,6 +14,7 @@ use crate::bundle::error::BundleError;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::payload::{Body, ReadyBody};
 use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, Timestamp};
+use crate::mask::Masked;
 
 /// A writer of a bundle, chosen by the options of the recorder.
 #[derive(Debug)]
@@ -94,23 +95,23 @@ impl Sink {
         }
     }
 
-    /// Appends an event whose texts are redacted. See [`Writer::append_redacted`]. Returns `None` in place of the seq
+    /// Appends an event whose texts are masked. See [`Writer::append_masked`]. Returns `None` in place of the seq
     /// if the event is written later, or not at all.
-    pub(crate) fn append_redacted(
+    pub(crate) fn append_masked(
         &self,
         at: Timestamp,
         context: &EventContext,
-        event: &Event,
+        event: &Masked<Event>,
     ) -> Result<Option<Seq>, Lost> {
         match self {
-            Self::Direct(writer) => writer.append_redacted(at, context, event).map(Some),
-            Self::Queued(writer) => writer.append_redacted(at, context, event).map(|()| None),
+            Self::Direct(writer) => writer.append_masked(at, context, event).map(Some),
+            Self::Queued(writer) => writer.append_masked(at, context, event).map(|()| None),
             Self::Noop(_) => Ok(None),
         }
     }
 
     /// Appends the last event. See [`Writer::append_last`].
-    pub(crate) fn append_last(&self, at: Timestamp, event: &Event) {
+    pub(crate) fn append_last(&self, at: Timestamp, event: &Masked<Event>) {
         match self {
             Self::Direct(writer) => writer.append_last(at, event),
             Self::Queued(writer) => writer.append_last(at, event),

@@ -28,7 +28,7 @@ use crate::event::{
     Event, EventContext, EventKind, Other, PayloadKind, PayloadRef, RawJson, RawPayloadId, RecordBody, Seq, ThreadId,
     Timestamp,
 };
-use crate::mask;
+use crate::mask::{self, Masked};
 
 /// A payload that has been stored, and can be referenced by events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,21 +235,25 @@ impl Writer {
     pub fn append(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         let kind = event.kind();
         let redacted = mask::map_texts(event, |text| self.options.apply_redactor(kind, text.as_str()));
-        self.append_redacted(at, context, &redacted)
+        self.append_masked(at, context, &Masked::new(&redacted, &self.options.masking))
     }
 
-    /// Appends an event whose texts have been through [`WriterOptions::redact_text`]. Runs no code of the host program.
-    /// Applies the built-in masking again, so that no event can be written without it.
+    /// Appends an event whose texts are masked. Runs no code of the host program.
     ///
     /// # Errors
     /// Returns [`Lost`] if the event cannot be written. The loss has been counted and reported.
-    pub(crate) fn append_redacted(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
+    pub(crate) fn append_masked(
+        &self,
+        at: Timestamp,
+        context: &EventContext,
+        event: &Masked<Event>,
+    ) -> Result<Seq, Lost> {
         if let Some(quota) = &self.quota
             && let Err(exceeded) = quota.check_event(event.kind(), self.usage())
         {
             return Err(self.report_loss(Lost::Event(event.kind()), &exceeded.into()));
         }
-        let event = &*mask::map_texts(event, |text| self.options.masking.mask_event_text(text));
+        let event = &**event;
         if event.kind() == EventKind::RolloutEnded {
             self.flush_gap(at).map_err(|error| self.report_loss(Lost::Event(event.kind()), &error))?;
         }
@@ -321,7 +325,7 @@ impl Writer {
 
     /// Appends the last event of the log, and closes the log: later events are counted as late. Unreported losses are
     /// written first; if they cannot be written, the log is closed without its last event.
-    pub(crate) fn append_last(&self, at: Timestamp, event: &Event) {
+    pub(crate) fn append_last(&self, at: Timestamp, event: &Masked<Event>) {
         if let Err(error) = self.flush_gap(at) {
             self.log.close();
             self.report_loss(Lost::Event(event.kind()), &error);

@@ -24,6 +24,7 @@ use crate::layer::session::conversations::ConversationThread;
 use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
+use crate::mask::Masked;
 
 /// A thread that a span or a handle opened, or that was opened implicitly.
 #[derive(Debug)]
@@ -408,7 +409,7 @@ impl ThreadOperation {
             let ended = RolloutEnded { status };
             if is_shutdown {
                 // No event follows the shutdown, not even one that is being recorded now.
-                writer.append_last(at, &ended.into());
+                writer.append_last(at, &Masked::of_masked_texts(ended.into(), &self.session.options.masking));
             } else {
                 recording.of(&self.live).write_event(&no_context, ended, at);
             }

@@ -7,6 +7,7 @@ use super::bundle::Bundle;
 use crate::bundle::{Body, Json, Lost, ReadyBody, Stored};
 use crate::event::{AgentPath, Event, EventContext, Other, PayloadKind, PayloadRef, RawJson, ThreadId, Timestamp};
 use crate::layer::session::live::{EventMeta, Live, with_live_span};
+use crate::mask::Masked;
 use crate::semconv;
 
 /// Reason for the loss of an event or payload that a full bundle rejects.
@@ -150,10 +151,10 @@ impl SpanRecording<'_> {
         event: impl Into<Event>,
         at: Timestamp,
     ) -> Result<(), Lost> {
-        let event = event.into();
+        let event = Masked::of_masked_texts(event.into(), &self.bundle.options().masking);
         let with_span = with_live_span(self.live, context);
         let context = with_span.as_ref().unwrap_or(context);
-        self.bundle.writer.append_redacted(at, context, &event)?;
+        self.bundle.writer.append_masked(at, context, &event)?;
         if let Some(live) = self.live {
             let recording = &self.bundle.writer.manifest().trace_id;
             live.on_event(EventMeta { recording, bundle: self.bundle.directory_name(), at, context }, &event);
