@@ -4,7 +4,7 @@
 //! hit decide if it is a secret, at any level of escapes. The result is a function of the text and the salt, and a text
 //! without secrets keeps its bytes.
 //!
-//! [`Masking`] is the built-in masking, [`Redactor`] the trait for rules of the program. [`EventText`] is the one list
+//! [`Masking`] is the built-in masking, [`Redactor`] the trait for rules of the program. `EventText` is the one list
 //! of the texts in events.
 
 mod assignment;
@@ -25,7 +25,7 @@ mod value;
 mod word;
 
 pub use custom_patterns::PatternError;
-pub(crate) use event_text::{EventText, map_texts};
+pub(crate) use event_text::map_texts;
 pub(crate) use masked::Masked;
 pub use masking::Masking;
 pub use redactor::Redactor;

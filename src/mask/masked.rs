@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use super::event_text::{EventText, map_texts};
+use super::event_text::map_texts;
 use super::masking::Masking;
 use crate::event::Event;
 
@@ -13,16 +13,12 @@ pub(crate) struct Masked<T>(T);
 
 impl Masked<Event> {
     /// Masks the texts of an event.
-    pub(crate) fn new(event: &Event, masking: &Masking) -> Self {
-        Self(map_texts(event, |text: EventText<'_>| masking.mask_event_text(text)).into_owned())
-    }
-
-    /// Wraps an event that was made of masked texts, so that they are not searched a second time. A build with debug
-    /// assertions does search them.
-    pub(crate) fn of_masked_texts(event: Event, masking: &Masking) -> Self {
-        let is_masked = || matches!(map_texts(&event, |text| masking.mask_event_text(text)), Cow::Borrowed(_));
-        debug_assert!(is_masked(), "an event of kind {:?} has a text that is not masked", event.kind());
-        Self(event)
+    pub(crate) fn new(event: Event, masking: &Masking) -> Self {
+        let masked = match map_texts(&event, |text| masking.mask_event_text(text)) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        };
+        Self(masked.unwrap_or(event))
     }
 
     /// Returns the event for a change of its references to payloads, which are no texts.

@@ -341,7 +341,7 @@ fn ended(root: &Path) -> Vec<String> {
 #[test]
 fn idle_conversations_end_and_go_on_in_new_bundles() {
     let root = tempfile::tempdir().unwrap();
-    let idle = Duration::from_millis(40);
+    let idle = Duration::from_millis(400);
     let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().conversation_idle(idle).build().unwrap();
     run_recorded(&recorder, || {
         // A conversation in which a turn is open is not idle, however long that takes.

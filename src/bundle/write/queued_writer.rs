@@ -446,7 +446,7 @@ mod tests {
             let _ = writer.append_masked(
                 UnixMillis(6).into(),
                 &EventContext::default(),
-                &Masked::new(&event.into(), &crate::mask::Masking::new()),
+                &Masked::new(event.into(), &crate::mask::Masking::new()),
             );
         }
         drop(stall);

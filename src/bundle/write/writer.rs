@@ -234,8 +234,8 @@ impl Writer {
     /// Returns [`Lost`] if the event cannot be written. The loss has been counted and reported.
     pub fn append(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         let kind = event.kind();
-        let redacted = mask::map_texts(event, |text| self.options.apply_redactor(kind, text.as_str()));
-        self.append_masked(at, context, &Masked::new(&redacted, &self.options.masking))
+        let redacted = mask::map_texts(event, |text| self.options.redact_text(kind, text.as_str()));
+        self.append_masked(at, context, &Masked::new(redacted.into_owned(), &self.options.masking))
     }
 
     /// Appends an event whose texts are masked. Runs no code of the host program.

@@ -14,7 +14,7 @@ use crate::bundle::fs::{Disk, OpenFiles, RealDisk};
 use crate::bundle::payload::{Body, BodyBuf, Limits, ReadyBody, panic_message};
 use crate::bundle::store::{BaseCache, PayloadStore, Store};
 use crate::event::{EventKind, PayloadKind, RawJson};
-use crate::mask::{EventText, Masking, Redactor};
+use crate::mask::{Masking, Redactor};
 use crate::worker::Worker;
 
 /// A callback that is called with each loss of an event or payload.
@@ -141,25 +141,25 @@ impl WriterOptions {
         }
     }
 
-    /// Redacts and masks a text of an event. Runs code of the host program ([`Redactor::redact_text`]), so the caller
-    /// must hold no lock. If the redactor panics, returns `otel_trace.lost: ` and the reason.
-    pub(crate) fn redact_text<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
-        match self.apply_redactor(kind, text) {
+    /// Redacts and masks a text, of which an event will have a part. Runs code of the host program
+    /// ([`Redactor::redact_text`]), so the caller must hold no lock.
+    pub(crate) fn mask_text<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
+        match self.redact_text(kind, text) {
             Cow::Borrowed(text) => self.masking.text(text),
             Cow::Owned(text) => Cow::Owned(self.masking.text(&text).into_owned()),
         }
     }
 
-    /// Redacts and masks the strings of a JSON value of an event. The structure of the value is kept, except for
-    /// changes of the redactor.
+    /// Redacts the strings of a JSON value of an event. The structure of the value is kept, except for changes of the
+    /// redactor.
     pub(crate) fn redact_json(&self, kind: EventKind, json: RawJson) -> RawJson {
-        let redacted = json.map_text(|text| self.apply_redactor(kind, text));
-        redacted.map_text(|text| self.masking.mask_event_text(EventText::Json(text)))
+        json.map_text(|text| self.redact_text(kind, text))
     }
 
-    /// Applies the redactor of the host program to a text, without the built-in masking. If the redactor panics,
-    /// reports the loss of the text and returns `otel_trace.lost: ` and the reason.
-    pub(super) fn apply_redactor<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
+    /// Applies the redactor of the host program to a text of an event. The writer masks the text with its event. Runs code
+    /// of the host program ([`Redactor::redact_text`]), so the caller must hold no lock. If the redactor panics, reports
+    /// the loss of the text and returns `otel_trace.lost: ` and the reason.
+    pub(crate) fn redact_text<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
         let Some(redact) = &self.redact else { return Cow::Borrowed(text) };
         let redacted = catch_unwind(AssertUnwindSafe(|| redact.redact_text(text)));
         redacted.unwrap_or_else(|panic| {

@@ -184,7 +184,7 @@ impl CompactionOperation {
     /// started. Returns `None` if the thread is not recorded.
     pub(in crate::layer) fn allocate_ids(&self) -> Option<(&CompactionId, &CompactionRequestId)> {
         let recording = self.turn.thread().started()?;
-        Some((self.compaction_id.id(&recording), self.request_id(&recording)))
+        Some((self.compaction_id.id(recording), self.request_id(recording)))
     }
 
     fn request_id(&self, recording: &ThreadRecording) -> &CompactionRequestId {

@@ -17,11 +17,11 @@ pub(in crate::layer) enum End {
 }
 
 impl End {
-    /// Returns this end with its text masked by `mask`.
-    pub(in crate::layer) fn masked(&self, mask: impl Fn(&str) -> String) -> Self {
+    /// Returns this end with its text changed by `redact`.
+    pub(in crate::layer) fn redacted(&self, redact: impl Fn(&str) -> String) -> Self {
         match self {
-            Self::Failed(error) => Self::Failed(mask(error)),
-            Self::Cancelled(reason) => Self::Cancelled(mask(reason)),
+            Self::Failed(error) => Self::Failed(redact(error)),
+            Self::Cancelled(reason) => Self::Cancelled(redact(reason)),
             Self::Closed | Self::Completed | Self::Shutdown => self.clone(),
         }
     }

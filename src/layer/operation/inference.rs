@@ -186,7 +186,7 @@ impl InferenceOperation {
     /// Returns the id that the call has in the log, or will have there once it has started. Returns `None` if its thread
     /// is not recorded.
     pub(in crate::layer) fn allocate_id(&self) -> Option<&InferenceId> {
-        self.turn().thread().started().map(|recording| self.id(&recording))
+        self.turn().thread().started().map(|recording| self.id(recording))
     }
 
     fn id(&self, recording: &ThreadRecording) -> &InferenceId {

@@ -40,6 +40,11 @@ impl LastInside {
         }
     }
 
+    /// Returns `true` if an operation has ever started.
+    pub(super) fn has_started(&self) -> bool {
+        lock(&self.0).is_some()
+    }
+
     /// Returns how the last operation ended. Returns [`Outcome::Completed`] if there was none, and `None` if it is still
     /// open.
     pub(super) fn outcome(&self) -> Option<Outcome> {

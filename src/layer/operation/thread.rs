@@ -381,11 +381,11 @@ impl ThreadOperation {
 
     /// Returns how the thread ended if nobody ended it: as its last turn did. A turn that is open may outlive its thread.
     fn outcome_of_last_turn(&self) -> (RolloutStatus, Option<String>) {
-        let mask = |text: &str| self.session.options.redact_text(EventKind::ThreadEnded, text).into_owned();
+        let redact = |text: &str| self.session.options.redact_text(EventKind::ThreadEnded, text).into_owned();
         match self.inside.last_turn.outcome() {
             Some(Outcome::Completed) | None => (RolloutStatus::Completed, None),
-            Some(Outcome::Failed(error)) => (RolloutStatus::Failed, Some(mask(&error))),
-            Some(Outcome::Cancelled(reason)) => (RolloutStatus::Aborted, Some(mask(&reason))),
+            Some(Outcome::Failed(error)) => (RolloutStatus::Failed, Some(redact(&error))),
+            Some(Outcome::Cancelled(reason)) => (RolloutStatus::Aborted, Some(redact(&reason))),
         }
     }
 
@@ -409,7 +409,7 @@ impl ThreadOperation {
             let ended = RolloutEnded { status };
             if is_shutdown {
                 // No event follows the shutdown, not even one that is being recorded now.
-                writer.append_last(at, &Masked::of_masked_texts(ended.into(), &self.session.options.masking));
+                writer.append_last(at, &Masked::new(ended.into(), &self.session.options.masking));
             } else {
                 recording.of(&self.live).write_event(&no_context, ended, at);
             }
@@ -425,7 +425,9 @@ const THREAD_ENDED: &str = "its thread ended";
 impl ConversationThread for ThreadOperation {
     fn is_busy(&self) -> bool {
         let agents: Vec<_> = lock(&self.agents).values().filter_map(Weak::upgrade).collect();
-        self.inside.has_open_turn() || agents.iter().any(|agent| agent.is_busy())
+        // A thread that has just been opened has no turn yet.
+        let is_new = !self.inside.last_turn.has_started() && !self.lifecycle.is_ended();
+        is_new || self.inside.has_open_turn() || agents.iter().any(|agent| agent.is_busy())
     }
 
     fn end_idle(self: Arc<Self>) {

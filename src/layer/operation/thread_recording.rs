@@ -135,7 +135,8 @@ impl SpanRecording<'_> {
         Ok(JsonPayload { reference: stored.reference, raw: Some(reference) })
     }
 
-    /// Writes an event for the span. The caller has already masked its texts, holding none of the crate's locks. The
+    /// Writes an event for the span. Its texts are masked here; the caller has applied the
+    /// redactor of the program to them, holding none of the crate's locks. The
     /// writer reports an event that is lost, so the result is dropped here.
     pub(super) fn write_event(self, context: &EventContext, event: impl Into<Event>, at: Timestamp) {
         let _ = self.try_write_event(context, event, at);
@@ -151,7 +152,7 @@ impl SpanRecording<'_> {
         event: impl Into<Event>,
         at: Timestamp,
     ) -> Result<(), Lost> {
-        let event = Masked::of_masked_texts(event.into(), &self.bundle.options().masking);
+        let event = Masked::new(event.into(), &self.bundle.options().masking);
         let with_span = with_live_span(self.live, context);
         let context = with_span.as_ref().unwrap_or(context);
         self.bundle.writer.append_masked(at, context, &event)?;

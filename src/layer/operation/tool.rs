@@ -162,7 +162,7 @@ impl ToolCallOperation {
         // Masked before the summary truncates it: truncation could split a secret, which masking would then miss.
         let input = invocation.as_ref().map(ToolInvocation::input_text);
         let masked_input =
-            input.as_deref().map(|text| self.session().options.redact_text(EventKind::ToolCallStarted, text));
+            input.as_deref().map(|text| self.session().options.mask_text(EventKind::ToolCallStarted, text));
         self.lifecycle.start(self.session(), self, || {
             lock(&self.progress).started_invocation.clone_from(&invocation_payload);
             let tool_call_id = self.id.get_or_init(|| match call_id {

@@ -382,11 +382,11 @@ impl TurnOperation {
 
     /// Returns how the turn ended if nobody ended it: as its last call of a model did.
     fn outcome_of_last_call(&self) -> (ExecutionStatus, Option<String>) {
-        let mask = |text: &str| self.session().options.redact_text(EventKind::TurnEnded, text).into_owned();
+        let redact = |text: &str| self.session().options.redact_text(EventKind::TurnEnded, text).into_owned();
         match self.last_call.outcome() {
             Some(Outcome::Completed) => (ExecutionStatus::Completed, None),
-            Some(Outcome::Failed(error)) => (ExecutionStatus::Failed, Some(mask(&error))),
-            Some(Outcome::Cancelled(reason)) => (ExecutionStatus::Cancelled, Some(mask(&reason))),
+            Some(Outcome::Failed(error)) => (ExecutionStatus::Failed, Some(redact(&error))),
+            Some(Outcome::Cancelled(reason)) => (ExecutionStatus::Cancelled, Some(redact(&reason))),
             None => (ExecutionStatus::Cancelled, Some(CALL_OPEN.to_owned())),
         }
     }

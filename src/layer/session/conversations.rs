@@ -12,7 +12,8 @@ use super::threads::ThreadTable;
 
 /// The thread of a conversation, as far as a session knows it.
 pub(in crate::layer) trait ConversationThread: Any + Debug + Send + Sync {
-    /// Returns `true` if a turn is open in the thread, or in a thread of an agent that it spawned.
+    /// Returns `true` if a turn is open in the thread, or in a thread of an agent that it spawned, and before the first
+    /// turn.
     fn is_busy(&self) -> bool;
 
     /// Ends the thread as completed, because nothing has happened in it for long.

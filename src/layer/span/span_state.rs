@@ -518,7 +518,7 @@ impl SpanState {
         self.flush_fields_to(operations);
         let kind = operations.end_event_kind();
         // Redact the error here, while no lock is held.
-        operations.end(&end.masked(|text| self.session.options.redact_text(kind, text).into_owned()), at);
+        operations.end(&end.redacted(|text| self.session.options.redact_text(kind, text).into_owned()), at);
     }
 
     /// Records a body for the innermost operation.
