@@ -10,6 +10,7 @@ mod compaction;
 mod end;
 mod inference;
 mod inference_progress;
+mod inference_response;
 mod inside_thread;
 mod last_inside;
 mod lifecycle;

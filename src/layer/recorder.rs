@@ -7,7 +7,6 @@ pub(super) mod guard;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use builder::CONVERSATION_IDLE;
 use filter::RecordFilter;
 use guard::RecorderGuard;
 use tracing::Subscriber;
@@ -16,6 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::registry::SpanRef;
 
 use super::session::Session;
+use super::session::conversations::CONVERSATION_IDLE;
 #[cfg(feature = "otlp")]
 use super::session::live::LiveSpanExporter;
 #[cfg(feature = "otlp")]

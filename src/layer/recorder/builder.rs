@@ -12,6 +12,7 @@ use super::guard::RecorderGuard;
 use crate::bundle::{Disk, Durability, Limits, Loss, Store, StoreNameError, WriterOptions};
 use crate::event::PayloadKind;
 use crate::layer::session::Session;
+use crate::layer::session::conversations::CONVERSATION_IDLE;
 use crate::layer::session::environment::{ParentSource, ROOT_VARIABLE, STORE_VARIABLE, root_from_env};
 use crate::layer::session::reentrancy::{is_recording_suppressed, run_callback, with_recording_suppressed};
 use crate::mask::{Masking, Redactor};
@@ -54,9 +55,6 @@ pub struct RecorderBuilder {
     options: WriterOptions,
     conversation_idle: Option<Duration>,
 }
-
-/// Default of [`RecorderBuilder::conversation_idle`].
-pub(super) const CONVERSATION_IDLE: Duration = Duration::from_secs(30 * 60);
 
 impl RecorderBuilder {
     /// Sets the root directory, in which bundles are created. Default: the value of `OTEL_TRACE_ROOT`.

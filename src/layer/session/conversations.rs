@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use super::reentrancy::lock;
 use super::threads::ThreadTable;
 
+/// Time without an open turn after which a conversation ends by default.
+pub(in crate::layer) const CONVERSATION_IDLE: Duration = Duration::from_secs(30 * 60);
+
 /// The thread of a conversation, as far as a session knows it.
 pub(in crate::layer) trait ConversationThread: Any + Debug + Send + Sync {
     /// Returns `true` if a turn is open in the thread, or in a thread of an agent that it spawned, and before the first

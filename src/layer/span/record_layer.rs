@@ -3,10 +3,12 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use tracing::callsite::Identifier;
 use tracing::dispatcher::WeakDispatch;
 use tracing::field::FieldSet;
+use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing::metadata::Kind as MetadataKind;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
@@ -183,10 +185,16 @@ where
             self.warn(
                 "this subscriber is not built on `tracing_subscriber::Registry`; typed handles record nothing under it",
             );
-        } else if subscriber.register_callsite(PROBE.metadata()).is_never() {
+        } else if STATIC_MAX_LEVEL < LevelFilter::INFO {
             self.warn(
-                "a filter on the whole subscriber disables the spans of typed handles, so they record nothing; \
-                 put that filter on the layer it is meant for: `fmt::layer().with_filter(filter)`",
+                "this program is compiled without spans of level `INFO`, so that neither spans nor handles are recorded; \
+                 remove the feature of `tracing` whose name begins with `max_level_` or `release_max_level_`",
+            );
+        } else if !is_enabled(subscriber, PROBE.metadata()) {
+            self.warn(
+                "a filter on the whole subscriber disables spans that would be recorded: those of typed handles, and any \
+                 other that it does not let through; put that filter on the layer it is meant for: \
+                 `fmt::layer().with_filter(filter)`",
             );
         }
     }
@@ -282,6 +290,19 @@ pub(in crate::layer) fn close<'a, S: LookupSpan<'a>>(session: &Session, span: &S
     if let Some(implicit) = implicit {
         implicit.end();
     }
+}
+
+/// Returns `true` if a subscriber enables spans of this callsite. Asks in a thread of its own: filters of layers keep in the
+/// thread what they answered, until the span exists that was asked for.
+fn is_enabled(subscriber: &Dispatch, metadata: &'static Metadata<'static>) -> bool {
+    if subscriber.register_callsite(metadata).is_never() {
+        return false;
+    }
+    thread::scope(|scope| {
+        let asked = thread::Builder::new().spawn_scoped(scope, || subscriber.enabled(metadata));
+        // A thread that cannot be started does not tell.
+        asked.ok().and_then(|asked| asked.join().ok()).unwrap_or(true)
+    })
 }
 
 /// A callsite like those of the typed handles, used to check whether a subscriber would enable their spans.
