@@ -6,10 +6,12 @@
 mod agents;
 mod calls;
 mod cells;
+mod recorded_results;
 mod reused_ids;
 mod sums;
 mod terminals;
 mod tool_names;
+mod tool_runs;
 mod unlinked;
 mod unseen_tools;
 mod visible;
@@ -64,8 +66,8 @@ pub(super) fn link(
         claims,
         child_processes,
     } = folded;
-    let visible = VisibleCalls::new(&conversations, work);
-    calls::link(&mut tools, &mut conversations, &thread_tables.turns, &visible, diagnostics, work);
+    let mut visible = VisibleCalls::new(&conversations, work);
+    calls::link(&mut tools, &mut conversations, &thread_tables.turns, &mut visible, diagnostics, work);
     terminals::link_operations(&mut operations, &mut tools);
     let sessions = terminals::sessions(&mut operations, &tools);
     cells::link(&mut cells, &mut tools, &mut conversations, &thread_tables.turns, &visible, diagnostics, work);

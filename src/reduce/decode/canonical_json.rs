@@ -46,6 +46,11 @@ pub(super) fn summary(canonical: &str) -> Box<str> {
     format!("{head}...").into()
 }
 
+/// Returns `true` if a summary is the whole text that it summarizes.
+pub(super) fn is_whole_summary(summary: &str) -> bool {
+    summary.len() <= SUMMARY_BYTES && !summary.ends_with("...")
+}
+
 /// Returns a canonical text in which numbers without a fraction, such as `1.0`, are integers, as clients in languages
 /// with one type of numbers write them. Numbers that such clients change are left as they are.
 pub(in crate::reduce) fn integers(canonical: &str) -> Cow<'_, str> {

@@ -7,6 +7,7 @@ use super::compaction_response::CompactionResponse;
 use super::invocation::Invocation;
 use super::item_cache::DecodedItems;
 use super::mentions::Mentions;
+use super::output_hash::OutputHash;
 use super::payloads::{Payload, UnusablePayload};
 use super::request::Request;
 use super::response::ResponseBody;
@@ -213,6 +214,15 @@ impl ResultPayload {
             Self::None => Ok(None),
             Self::Any(body) => body.as_ref().map(|result| result.error.clone()),
             Self::Stdin(body) => body.as_ref().map(|result| result.error.clone()),
+        }
+    }
+
+    /// Returns the output that the tool returned to the model. Returns `None` if it is unknown.
+    pub(in crate::reduce) fn output(&self) -> Option<OutputHash> {
+        match self {
+            Self::None => None,
+            Self::Any(body) => body.as_ref().ok()?.output,
+            Self::Stdin(body) => body.as_ref().ok()?.output,
         }
     }
 }

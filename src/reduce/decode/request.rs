@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::item_cache::ItemCache;
 use super::items;
 use super::listed_item::ListedItem;
@@ -23,6 +25,8 @@ pub(in crate::reduce) struct Request {
     pub(in crate::reduce) conversation_id: Option<ProviderConversationId>,
     /// JSON Pointer (RFC 6901) to the model's instructions in the body. `None` if there are none.
     pub(in crate::reduce) instructions: Option<Cow<'static, str>>,
+    /// Hash of the instructions if they stand beside the items and are none of them. `None` if there are none.
+    pub(in crate::reduce) separate_instructions: Option<u128>,
     /// JSON Pointer (RFC 6901) to the tool definitions in the body. `None` if there are none.
     pub(in crate::reduce) tools: Option<Cow<'static, str>>,
     /// Field that names content that the provider keeps and adds to the conversation, and the id of the content. `None`
@@ -70,6 +74,7 @@ impl Request {
             conversation_id,
             server_side_content,
             instructions: instructions_pointer(&body, instructions.as_ref()),
+            separate_instructions: separate_instructions(instructions.as_ref()),
             tools: body.tools().map(|(pointer, _)| pointer),
             permitted_edits: body.permitted_edits(),
             unread: cache.unread.of_request(&body, responded),
@@ -86,6 +91,12 @@ fn instructions_pointer(
     let is_empty = instructions.is_none_or(|instructions| instructions.content.0.get() == "\"\"");
     let in_items = if is_empty { body.instructions_in_items() } else { None };
     in_items.map(Cow::from).or_else(|| Some(instructions?.pointer.clone()))
+}
+
+/// Returns the hash of instructions that are no item of the conversation. Returns `None` if there are none.
+fn separate_instructions(instructions: Option<&provider::Instructions<'_>>) -> Option<u128> {
+    let instructions = instructions.filter(|instructions| !instructions.is_message)?.content.0.get();
+    (!matches!(instructions, "\"\"" | "null" | "[]")).then(|| xxh3_128(instructions.as_bytes()))
 }
 
 /// Returns the items of a request without its instructions. Returns `None` if the body has no list of items.

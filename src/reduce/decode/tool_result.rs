@@ -6,26 +6,31 @@ use serde_json::value::RawValue;
 
 use super::canonical_json::canonical;
 use super::item_cache::ItemCache;
+use super::output_hash::OutputHash;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape, UnusablePayload};
 use super::runtime_event::command_result;
 use crate::graph::TerminalResult;
 use crate::provider::{Object, is_null, list, text};
 
-/// The result of a tool call, of which only the error is needed.
+/// The result of a tool call.
 #[derive(Debug)]
 pub(in crate::reduce) struct ToolResult {
     /// Error message in the result. `None` if the result reports no error.
     pub(in crate::reduce) error: Option<String>,
+    /// The output that the tool returned to the model. `None` if there is none, or if the result was truncated.
+    pub(in crate::reduce) output: Option<OutputHash>,
 }
 
 impl PayloadShape for ToolResult {
     fn parse(text: &str, _: &ItemCache) -> Result<Self, String> {
-        Ok(Self { error: error(&Object::parse(text).ok_or(NOT_AN_OBJECT)?) })
+        let body = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
+        let output = model_output(&body).or_else(|| OutputHash::of_value(serde_json::from_str(text).ok()?));
+        Ok(Self { error: error(&body), output })
     }
 
-    /// Only the error is read, and the status of the call reports the failure in any case.
+    /// Only the error counts, and the status of the call reports the failure in any case.
     fn parse_truncated(text: &str, cache: &ItemCache, unusable: UnusablePayload) -> Result<Self, UnusablePayload> {
-        Self::parse(text, cache).map_err(|_| unusable)
+        Self::parse(text, cache).map(|result| Self { output: None, ..result }).map_err(|_| unusable)
     }
 }
 
@@ -36,6 +41,8 @@ pub(in crate::reduce) struct StdinResult {
     pub(in crate::reduce) error: Option<String>,
     /// Output of the command. `None` if the result has no known type.
     pub(in crate::reduce) result: Option<TerminalResult>,
+    /// The output that the tool returned to the model. `None` if the result has no known form.
+    pub(in crate::reduce) output: Option<OutputHash>,
 }
 
 impl PayloadShape for StdinResult {
@@ -48,7 +55,24 @@ impl PayloadShape for StdinResult {
             Some("error") => error.as_deref().map(stderr_result),
             Some(_) | None => None,
         });
-        Ok(Self { error, result })
+        Ok(Self { error, result, output: model_output(&body) })
+    }
+}
+
+/// Members of a result that contain the output, the one that the model sees first.
+const OUTPUT_MEMBERS: [&str; 7] = ["formatted_output", "stdout", "content", "output", "result", "text", "error"];
+
+/// Returns the output that a tool returned to the model. Returns `None` for results of other forms, and for those that
+/// were returned to a script.
+fn model_output(body: &Object<'_>) -> Option<OutputHash> {
+    match body.text("type").as_deref() {
+        Some("direct_response") => {
+            let item = body.get("response_item")?;
+            let output = Object::from_value(item).and_then(|item| item.first(&["output", "content"]));
+            OutputHash::of_value(output.unwrap_or(item))
+        }
+        Some("code_mode_response") => None,
+        Some(_) | None => body.first(&OUTPUT_MEMBERS).and_then(OutputHash::of_value),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::conversation::ConversationBuilder;
+use super::lists::RecordedList;
 use super::paths::StepId;
 use crate::event::{ExecutionStatus, InferenceId, Seq};
 use crate::graph::{InferenceCall, Table};
@@ -12,7 +13,14 @@ use crate::graph::{InferenceCall, Table};
 /// What a later request shows behind the request of an inference call is its response. If the response was recorded
 /// without its content, this is the only evidence for the calls of tools that it contained. If the program rewrote the
 /// response, its calls are found by this place.
-pub(super) struct AnsweredRequests(HashMap<(StepId, usize), Vec<CompletedCall>>);
+pub(super) struct AnsweredRequests {
+    by_place: HashMap<Place, Vec<CompletedCall>>,
+    /// By the place, and the hash of the instructions beside the items of the request.
+    by_instructions: HashMap<(Place, Option<u128>), Vec<CompletedCall>>,
+}
+
+/// The end of a request: the step that holds it, and the number of items up to it.
+type Place = (StepId, usize);
 
 /// A completed inference call.
 #[derive(Debug, Clone, Copy)]
@@ -25,29 +33,38 @@ pub(super) struct CompletedCall {
 
 impl AnsweredRequests {
     pub(super) fn new(conversation: &mut ConversationBuilder<'_>, calls: &Table<InferenceId, InferenceCall>) -> Self {
-        let mut completed: HashMap<_, Vec<_>> = HashMap::new();
+        let (mut by_place, mut by_instructions) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         for (index, call) in calls.iter().enumerate() {
             let ended = call.execution.ended.filter(|_| call.execution.status == ExecutionStatus::Completed);
             let (Some(ended), Some(&path)) = (ended, conversation.requests.get(&index)) else { continue };
             let length = conversation.paths.len(path);
             let Some(step) = conversation.paths.step_holding(path, length) else { continue };
             let is_lost = conversation.unknown_responses.contains(&index);
-            completed.entry((step, length)).or_default().push(CompletedCall { index, ended: ended.seq, is_lost });
+            let instructions = conversation.separate_instructions.get(&index).copied();
+            let call = CompletedCall { index, ended: ended.seq, is_lost };
+            by_place.entry((step, length)).or_default().push(call);
+            by_instructions.entry(((step, length), instructions)).or_default().push(call);
         }
-        completed.values_mut().for_each(|calls| calls.sort_by_key(|call| call.ended));
-        Self(completed)
+        let calls = by_place.values_mut().chain(by_instructions.values_mut());
+        calls.for_each(|calls| calls.sort_by_key(|call| call.ended));
+        Self { by_place, by_instructions }
     }
 
     /// Returns `true` if the request of a completed inference call ends at a place.
-    pub(super) fn end_at(&self, place: (StepId, usize)) -> bool {
-        self.0.contains_key(&place)
+    pub(super) fn end_at(&self, place: Place) -> bool {
+        self.by_place.contains_key(&place)
     }
 
-    /// Returns the inference call whose response a list shows behind a place. `seq` is that of the event that contains
-    /// the list. Returns `None` if several inference calls completed with the same request.
-    pub(super) fn at(&self, place: (StepId, usize), seq: Seq) -> Option<CompletedCall> {
-        let mut earlier = self.0.get(&place)?.iter().take_while(|call| call.ended < seq);
-        let only = earlier.next()?;
-        earlier.next().is_none().then_some(*only)
+    /// Returns the inference call whose response a list shows behind a place: the only one that completed with the same
+    /// request. If several did, it is the only one whose request also has the instructions of the list. Returns `None` if
+    /// there is none.
+    pub(super) fn at(&self, place: Place, list: &RecordedList) -> Option<CompletedCall> {
+        let only = |calls: &Vec<CompletedCall>| {
+            let mut earlier = calls.iter().take_while(|call| call.ended < list.seq);
+            let only = earlier.next()?;
+            earlier.next().is_none().then_some(*only)
+        };
+        let with_instructions = || self.by_instructions.get(&(place, list.instructions)).and_then(only);
+        self.by_place.get(&place).and_then(only).or_else(with_instructions)
     }
 }

@@ -36,9 +36,11 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) requests: HashMap<usize, Path>,
     /// Items of each call's request and response, as a path, by the index of the call; computed on first use.
     pub(super) ends: HashMap<usize, Path>,
-    /// Identity hash of the instructions that begin each call's request, by the index of the call. Calls without
-    /// instructions are left out.
+    /// Hash of the instructions of each call's request, by the index of the call. Calls without instructions are left
+    /// out.
     pub(super) instructions: HashMap<usize, u128>,
+    /// Hash of the instructions beside the items of each call's request, by the index of the call.
+    pub(super) separate_instructions: HashMap<usize, u128>,
     /// Items of each call's response, by the index of the call.
     pub(super) responses: HashMap<usize, Vec<ItemId>>,
     /// Thread and items of each request body that was added, and the index of the first call with it. A retry with the
@@ -110,7 +112,7 @@ pub(super) struct LiveSnapshot {
     /// All identity hashes by which items of the thread are recognized.
     contents: HashSet<u128>,
     index: ContentIndex,
-    /// The last request with the same instructions, and its response, by the identity hash of the instructions.
+    /// The last request with the same instructions, and its response, by the hash of the instructions.
     pub(super) by_instructions: HashMap<u128, Path>,
 }
 
@@ -125,6 +127,7 @@ impl<'a> ConversationBuilder<'a> {
             requests: HashMap::new(),
             ends: HashMap::new(),
             instructions: HashMap::new(),
+            separate_instructions: HashMap::new(),
             responses: HashMap::new(),
             requests_by_body: HashMap::new(),
             prefixes_by_body: HashMap::new(),
@@ -214,7 +217,7 @@ impl<'a> ConversationBuilder<'a> {
             Some(path) if self.requests.get(&call) == Some(&live) => path,
             Some(_) | None => self.paths.extend(live, self.paths.len(live), ids.clone(), ListedBy::NoCall),
         };
-        self.record_list(after_call.unwrap_or(path), ListOrigin::Response { call }, 0, source.at.when.seq);
+        self.record_list(after_call.unwrap_or(path), ListOrigin::Response { call }, (call, 0), source.at.when.seq);
         let instructions = self.instructions.get(&call).copied();
         let thread = self.live.entry(source.thread.clone()).or_default();
         thread.path = path;

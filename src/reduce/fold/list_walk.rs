@@ -243,6 +243,9 @@ impl<'a> ListWalk<'a> {
         let call = PlacedCall { item, place, position };
         let response = list.and_then(|list| self.response_call(list, id, call, &visit.path));
         let named = visit.list.and_then(|list| self.conversation.named_calls.in_list(list, item));
+        let separate = list.and_then(|list| list.instructions);
+        let hash_with_instructions =
+            separate.map_or(hash_with_instructions, |separate| extend_hash(hash_with_instructions, separate));
         if let Some(shown) = self.shown_by(visit, list, id) {
             shown.calls.push(ShownCall { call, content, list_hash, hash_with_instructions, response, named });
         }
@@ -270,7 +273,7 @@ impl<'a> ListWalk<'a> {
         path: &PathState,
     ) -> Option<ResponseCall> {
         let place = path.request_end.filter(|_| list.origin == ListOrigin::Request)?;
-        let completed = self.answered_requests.at(place, list.seq)?;
+        let completed = self.answered_requests.at(place, list)?;
         let is_made = || self.conversation.items.get(call.item.index()).is_some_and(is_made_by_response);
         if completed.is_lost && is_made() {
             return None;

@@ -25,6 +25,8 @@ pub(super) struct RecordedList {
     /// Position of the first item that the payload of the list itself contains.
     pub(super) own_from: usize,
     pub(super) seq: Seq,
+    /// Hash of the instructions that the request has beside its items. `None` if it has none.
+    pub(super) instructions: Option<u128>,
 }
 
 /// A full request that lacks some of the items before it. Its list may be equal to an earlier one.
@@ -310,14 +312,20 @@ pub(super) fn is_made_by_response(item: &Item) -> bool {
 }
 
 impl ConversationBuilder<'_> {
-    /// Records a list, unless it is the start of an earlier one. `own_from` is the position of the first item that the
-    /// payload of the list itself contains.
-    pub(super) fn record_list(&mut self, path: Path, origin: ListOrigin, own_from: usize, seq: Seq) {
+    /// Records the list of an inference call, unless it is the start of an earlier one. `own_from` is the position of the
+    /// first item that the payload of the list itself contains.
+    pub(super) fn record_list(&mut self, path: Path, origin: ListOrigin, (call, own_from): (usize, usize), seq: Seq) {
+        let instructions = self.separate_instructions.get(&call).copied();
+        self.record(path, |step| RecordedList { step, origin, own_from, seq, instructions });
+    }
+
+    /// Records a list, unless it is the start of an earlier one.
+    fn record(&mut self, path: Path, list: impl FnOnce(StepId) -> RecordedList) {
         let first_step = std::mem::replace(&mut self.listed_steps, self.paths.steps().len());
         let path = path.filter(|step| step.index() >= first_step);
         self.named_calls.record_list(self.lists.len(), path.map_or(&[], |step| self.paths.step_items(step)));
         if let Some(step) = path {
-            self.lists.push(RecordedList { step, origin, own_from, seq });
+            self.lists.push(list(step));
         }
     }
 
@@ -351,7 +359,8 @@ impl ConversationBuilder<'_> {
     /// Records a history before or after a compaction.
     pub(super) fn record_checkpoint(&mut self, source: &ItemSource<'_>, items: &[ItemId]) {
         let path = self.paths.extend(None, 0, items.to_vec(), ListedBy::NoCall);
-        self.record_list(path, ListOrigin::Checkpoint, 0, source.at.when.seq);
+        let (origin, seq) = (ListOrigin::Checkpoint, source.at.when.seq);
+        self.record(path, |step| RecordedList { step, origin, own_from: 0, seq, instructions: None });
     }
 
     /// Returns the calls and outputs in the recorded lists, of the call ids that several call items have.

@@ -46,6 +46,7 @@ impl ConversationBuilder<'_> {
         if let Some((thread, path, first)) = self.requests_by_body.get(&body).cloned().filter(|_| !items.is_empty()) {
             return self.repeat_request(source, call, (&thread, path, first), diagnostics);
         }
+        self.separate_instructions.extend(request.separate_instructions.map(|instructions| (call, instructions)));
         let items = self.readable_items(source, items, diagnostics);
         let (path, snapshot) = match (mode, &request.previous_response_id) {
             (Some(RequestInputMode::FullSnapshot), _) => self.full_request(source, call, &items, diagnostics),
@@ -61,6 +62,7 @@ impl ConversationBuilder<'_> {
         };
         self.requests.insert(call, path);
         self.live.entry(source.thread.clone()).or_default().path = path;
+        self.remember_instructions(source.thread, call, path);
         self.requests_by_body.insert(body, (source.thread.clone(), path, call));
         snapshot
     }
@@ -136,7 +138,7 @@ impl ConversationBuilder<'_> {
         let (path, history) = match live.replacement.take() {
             Some(replacement) => (None, History::Items(replacement)),
             None => {
-                let path = self.history_of(source.thread, items);
+                let path = self.history_of(source.thread, call, items);
                 (path, History::Path(path))
             }
         };
@@ -146,14 +148,11 @@ impl ConversationBuilder<'_> {
         let is_shortened = common_prefix < self.paths.len(path);
         let ids = ids.get(common_prefix..).unwrap_or_default().to_vec();
         let (path, snapshot) = self.branch(call, path, common_prefix, ids);
-        self.record_list(path, ListOrigin::Request, 0, source.at.when.seq);
+        self.record_list(path, ListOrigin::Request, (call, 0), source.at.when.seq);
         if is_shortened {
             self.shortened.push(ShortenedRequest { path, seq: source.at.when.seq });
         }
-        if let Some(instructions) = self.instructions(items) {
-            self.instructions.insert(call, instructions);
-            self.live.entry(source.thread.clone()).or_default().by_instructions.insert(instructions, path);
-        }
+        self.instructions.extend(self.instructions(call, items).map(|instructions| (call, instructions.hash)));
         (path, snapshot)
     }
 
@@ -223,7 +222,7 @@ impl ConversationBuilder<'_> {
             diagnostics.add(source.at, Code::HistoryBranched, message, Some(source.payload));
         }
         let (path, snapshot) = self.branch(call, prefix, length, ids);
-        self.record_list(path, ListOrigin::Continuation(previous_response), length, source.at.when.seq);
+        self.record_list(path, ListOrigin::Continuation(previous_response), (call, length), source.at.when.seq);
         (path, snapshot)
     }
 
@@ -271,7 +270,7 @@ impl ConversationBuilder<'_> {
             ids.extend(self.referenced_or_new(source, listed, diagnostics));
         }
         let (path, snapshot) = self.branch(call, path, common_prefix, ids);
-        self.record_list(path, ListOrigin::Request, 0, source.at.when.seq);
+        self.record_list(path, ListOrigin::Request, (call, 0), source.at.when.seq);
         if let Some(body) = body {
             self.prefixes_by_body.entry(body).or_insert_with(|| (source.thread.clone(), path, length));
         }

@@ -11,7 +11,7 @@ use crate::event::{
 use crate::event::{RawPayloadId, Requester as EventRequester, ToolKind, ToolSummary};
 use crate::graph::{Code, Evidence, Execution, LiveSpan, McpTool, Requester, Table, ToolCall, ToolNames};
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::{Activity, Invocation, Logged, Payload, ResultPayload, StoredResult, ToolFact};
+use crate::reduce::decode::{Activity, Invocation, Logged, OutputHash, Payload, ResultPayload, StoredResult, ToolFact};
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::requested_calls::ArgumentsHash;
 
@@ -25,6 +25,8 @@ pub(in crate::reduce) struct Tools {
     pub(in crate::reduce) positions: Vec<LogPosition>,
     /// For each tool call in order, the arguments in its invocation. `None` if they are unknown.
     pub(in crate::reduce) arguments: Vec<Option<ArgumentsHash>>,
+    /// For each tool call in order, the output in its result. `None` if it is unknown.
+    pub(in crate::reduce) outputs: Vec<Option<OutputHash>>,
     /// References from tool calls to the code cells that requested them, in order of the calls' starts.
     pub(in crate::reduce) nested: Vec<CellReference>,
     /// References from `wait` calls to the code cells that they wait for, in order of the calls' starts.
@@ -161,6 +163,7 @@ impl Tools {
         self.positions.push(LogPosition::from(at));
         let arguments = invocation.and_then(|invocation| invocation.as_ref().ok()?.arguments_summary.as_deref());
         self.arguments.push(arguments.map(ArgumentsHash::of_summary));
+        self.outputs.push(None);
         match requester {
             EventRequester::Model => {}
             EventRequester::CodeCell { runtime_cell_id } => {
@@ -243,7 +246,12 @@ impl Tools {
         }
         call.raw_result_payload_id = payload.cloned();
         match result.error() {
-            Ok(result_error) => call.error = result_error.or_else(|| error.clone()),
+            Ok(result_error) => {
+                call.error = result_error.or_else(|| error.clone());
+                let index = self.calls.index_of(tool_call_id);
+                let known = index.and_then(|index| self.outputs.get_mut(index));
+                known.into_iter().for_each(|known| *known = result.output());
+            }
             Err(unusable) => {
                 call.error.clone_from(error);
                 let message =

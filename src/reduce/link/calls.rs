@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::reused_ids::{CutOffs, OpenRuns, UnknownCalls};
-use super::tool_names::ToolNames;
+use super::recorded_results;
+use super::tool_runs::calls_of_tools;
 use super::unlinked::report_unlinked_outputs;
 use super::visible::{CallsOfId, VisibleCalls};
 use super::visible_call::{MakingResponse, ReusedCall, VisibleCall};
@@ -11,7 +11,7 @@ use crate::event::{CallId, ExecutionStatus, InferenceId, Seq, ThreadId, TurnId};
 use crate::graph::{Code, Item, ItemId, Producer, Requester, Table, ToolCall, Turn};
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::fold::{Conversations, Tools};
-use crate::reduce::requested_calls::{ArgumentsHash, ToolStart};
+use crate::reduce::requested_calls::ArgumentsHash;
 use crate::reduce::tool_name::spelled_name;
 use crate::reduce::{Diagnostics, Work};
 
@@ -22,13 +22,15 @@ pub(super) fn link(
     tools: &mut Tools,
     conversations: &mut Conversations,
     turns: &Table<TurnId, Turn>,
-    visible_calls: &VisibleCalls,
+    visible_calls: &mut VisibleCalls,
     diagnostics: &mut Diagnostics,
     work: &mut Work,
 ) {
     let completed_calls = CompletedCalls::new(conversations, work);
     let lossy_threads = lossy_threads(conversations);
-    let runs = calls_of_tools(tools, conversations, (turns, &lossy_threads), visible_calls, work);
+    let mut runs = calls_of_tools(tools, conversations, (turns, &lossy_threads), visible_calls, work);
+    recorded_results::apply(tools, &mut runs, visible_calls, conversations, work);
+    let visible_calls = &*visible_calls;
     let mut taken = HashSet::new();
     for (index, (tool, &position)) in tools.calls.iter_mut().zip(&tools.positions).enumerate() {
         work.link_probes += 1;
@@ -56,9 +58,14 @@ pub(super) fn link(
             {
                 Some(call) => {
                     report_other_arguments(tool, call, arguments, conversations, position, diagnostics);
-                    report_confused(tool, call, position, diagnostics);
-                    if runs.interchangeable.contains(&index) {
-                        report_interchangeable(tool, position, diagnostics);
+                    if runs.contradicted.contains(&index) {
+                        report_contradicted(tool, position, diagnostics);
+                    }
+                    if !runs.confirmed.contains(&index) {
+                        report_confused(tool, call, position, diagnostics);
+                        if runs.interchangeable.contains(&index) {
+                            report_interchangeable(tool, position, diagnostics);
+                        }
                     }
                     Ok(Some((&call.visible, call.response)))
                 }
@@ -99,6 +106,16 @@ fn report_interchangeable(tool: &ToolCall, position: LogPosition, diagnostics: &
     let message = format!(
         "tool call {tool_call_id} of thread {thread_id} and another one run calls of several responses with one id, \
          which were both open when the first of them started; which of them runs which call cannot be told"
+    );
+    diagnostics.add(position, Code::CallIdReused, message, None);
+}
+
+/// Reports a tool call whose call has other outputs than the tool returned, if those of another call are equal to it.
+fn report_contradicted(tool: &ToolCall, position: LogPosition, diagnostics: &mut Diagnostics) {
+    let ToolCall { tool_call_id, thread_id, .. } = tool;
+    let message = format!(
+        "tool call {tool_call_id} of thread {thread_id} returned another result than the outputs that it is linked to; \
+         an output of another call with its id is equal to the result"
     );
     diagnostics.add(position, Code::CallIdReused, message, None);
 }
@@ -163,8 +180,8 @@ fn precedes(tool: &ToolCall, call: &VisibleCall, conversations: &Conversations) 
 }
 
 /// The id by which a tool call is linked to its items.
-struct LinkingId {
-    call_id: CallId,
+pub(super) struct LinkingId {
+    pub(super) call_id: CallId,
     /// `true` if the tool call has an id that its client made up, so that no item has it.
     is_made_up: bool,
 }
@@ -174,7 +191,7 @@ struct LinkingId {
 ///
 /// The name also counts for a tool call with an id that no item of its thread has, if the calls of this name have no ids:
 /// the client made the id up. In a thread with lost responses, the id may be that of a call in one of them.
-fn linking_id(
+pub(super) fn linking_id(
     tool: &ToolCall,
     visible_calls: &VisibleCalls,
     conversations: &Conversations,
@@ -221,57 +238,6 @@ fn link_inference(tool: &mut ToolCall, response: Option<MakingResponse>, convers
     let Some(inference) = conversations.calls.get_index_mut(response.call) else { return };
     inference.tool_call_ids.push(tool.tool_call_id.clone());
     tool.requested_by = Some(inference.inference_call_id.clone());
-}
-
-/// Returns for each tool call with a reused call id the call that it runs. Tool calls that run none are left out.
-fn calls_of_tools(
-    tools: &Tools,
-    conversations: &Conversations,
-    (turns, lossy): (&Table<TurnId, Turn>, &HashSet<ThreadId>),
-    visible_calls: &VisibleCalls,
-    work: &mut Work,
-) -> Runs {
-    let names = ToolNames::new(tools, conversations, visible_calls);
-    let cut_offs = CutOffs::new(conversations, turns);
-    let unknown_calls = UnknownCalls::new(conversations);
-    let reused = visible_calls.reused();
-    let reused = reused.map(|(id, calls)| (id, OpenRuns::new(&calls.calls, conversations, &cut_offs, |_| true)));
-    let mut open_runs: HashMap<_, _> = reused.collect();
-    let (mut runs, mut rivals, mut tools_of_calls) = (Runs::default(), Vec::new(), HashMap::new());
-    for (index, tool) in tools.calls.iter().enumerate() {
-        let Some(LinkingId { call_id, .. }) = linking_id(tool, visible_calls, conversations, lossy) else { continue };
-        let id = (tool.thread_id.clone(), call_id);
-        let Some(open_runs) = open_runs.get_mut(&id) else { continue };
-        work.link_probes += 1;
-        let started = tool.execution.started.seq.0;
-        let (turn_id, name) = (tool.turn_id.clone(), names.of_tool(tool));
-        let since = unknown_calls.since(tool.turn_id.as_ref(), &tool.thread_id, tool.execution.started.seq);
-        let requested_since = since.map_or(0, |since| since.0);
-        let start = ToolStart { turn_id, name, arguments: tools.arguments[index], started, requested_since };
-        let Some(taken) = open_runs.take(&start) else { continue };
-        rivals.extend(taken.rival.map(|rival| (index, (id.clone(), rival))));
-        tools_of_calls.insert((id.clone(), taken.number), index);
-        runs.calls.insert(index, taken.number);
-        runs.ids.insert(index, id);
-    }
-    for (tool, rival) in rivals {
-        if let Some(other) = tools_of_calls.get(&rival) {
-            runs.interchangeable.extend([tool, *other]);
-        }
-    }
-    runs
-}
-
-/// The calls of reused ids that tool calls run.
-#[derive(Default)]
-pub(super) struct Runs {
-    /// The number of the call of each tool call, by its index.
-    pub(super) calls: HashMap<usize, usize>,
-    /// The thread and the id of the call of each of these tool calls.
-    pub(super) ids: HashMap<usize, (ThreadId, CallId)>,
-    /// The tool calls that may run the call of another one of them, because the calls of several responses were open when
-    /// the first of them started.
-    interchangeable: HashSet<usize>,
 }
 
 /// The completed inference calls of each turn, in order of their ends: the calls that may have requested a tool call

@@ -18,7 +18,7 @@
 //! 2. the call of a response that the list names by the id that the provider gave the item, if no other call of a
 //!    response has this id and both name the same tool,
 //! 3. the call without an output at its place in the response to the request that the list begins with, if only one
-//!    inference call completed with this request and both name the same tool: the program rewrote the call,
+//!    inference call completed with this request, or with it and the same instructions beside its items, and both name the same tool: the program rewrote the call,
 //! 4. the call with the same content and the same output behind it, if only one call had the output and may stand at this
 //!    place. It may also have another content, which the program rewrote: the two name the same tool, the output is the
 //!    first of the call, no call began with the new content, and the list does not end with the output while the last call
@@ -67,11 +67,15 @@
 //! the turn and before the end of the turn: programs that do not run it ask again. The names of a tool and its call agree
 //! where they can be compared, see [`NamesInThread`](crate::reduce::tool_name::NamesInThread).
 //!
+//! **Results.** If one tool returned the text of an output, and no other tool with the id, the output belongs to this tool:
+//! it runs the call of the output, or the output is moved to its call, see `recorded_results.rs`.
+//!
 //! **What cannot be told** is reported:
 //! - a request that lacks earlier items shows an equal call in place of a later one, or of one that another response
 //!   made behind the same contents (`confused.rs`),
 //! - an output that belongs to no tool may be that of a tool without an output or with an equal one
 //!   (`unlinked.rs`),
+//! - a tool has an output that differs from its result, and another call has an output that is equal to it,
 //! - two tools start after the responses of both calls, so that either may run either call.
 //!
 //! **Code cells** run calls by the same rule, if the input of the call is a script.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::calls::Runs;
+use super::tool_runs::Runs;
 use super::visible::{CallsOfId, VisibleCalls};
 use super::visible_call::{OtherOutput, ReusedCall, ReusedCalls};
 use crate::event::{CallId, Seq, ThreadId};
@@ -18,6 +18,8 @@ struct ToolsOfId<'i> {
     by_name: HashMap<Option<Name<'i>>, ToolsOfName>,
     /// The calls that they run.
     runs: HashSet<usize>,
+    /// The start of the first tool call without an output for each content of the calls that they run.
+    unanswered: HashMap<u128, Seq>,
 }
 
 /// The namespace and the name of the tool in a call.
@@ -74,16 +76,21 @@ impl<'i> ToolsOfId<'i> {
             self.by_name.entry(name).or_default().add(started, call);
         }
         self.runs.insert(run);
+        if call.answered.is_none() {
+            self.unanswered.entry(call.content).or_insert(started);
+        }
     }
 
-    /// Returns the outputs that belong to no call, or to one that no response made and no tool call runs, each with the
-    /// name in its call.
+    /// Returns the outputs that belong to no call, or to one that no tool call runs, each with the name in its call. Those
+    /// of a call that a response made count if a tool call that started before runs an equal one and has no output.
     fn unlinked(&self, calls: &ReusedCalls, items: &'i [Item]) -> Vec<(OtherOutput, Option<Name<'i>>)> {
         let mut outputs: Vec<_> = calls.other_outputs.iter().map(|output| (*output, None)).collect();
         for (number, call) in calls.calls.iter().enumerate() {
-            let Some(seq) = call.answered.filter(|_| call.response.is_none() && !self.runs.contains(&number)) else {
+            let Some(seq) = call.answered.filter(|_| !self.runs.contains(&number)) else { continue };
+            let is_like_unanswered = self.unanswered.get(&call.content).is_some_and(|started| *started < seq);
+            if call.response.is_some() && !is_like_unanswered {
                 continue;
-            };
+            }
             let of_call = call.visible.output_items.iter().zip(&call.output_contents);
             let output = |(&item, &content)| (OtherOutput { item, content, seq }, Some(name(call, items)));
             outputs.extend(of_call.map(output));

@@ -68,6 +68,14 @@ impl VisibleCalls {
         })
     }
 
+    /// Returns the calls with a reused id. Returns `None` for other ids.
+    pub(super) fn reused_mut(&mut self, id: &(ThreadId, CallId)) -> Option<&mut ReusedCalls> {
+        match self.0.get_mut(id)? {
+            CallsOfId::One(_) => None,
+            CallsOfId::Several(calls) => Some(calls),
+        }
+    }
+
     /// Iterates over the reused ids with their calls.
     pub(super) fn reused(&self) -> impl Iterator<Item = (&(ThreadId, CallId), &ReusedCalls)> {
         self.0.iter().filter_map(|(id, calls)| match calls {

@@ -42,6 +42,8 @@ impl VisibleCall {
 #[derive(Debug, Default)]
 pub(super) struct ReusedCall {
     pub(super) visible: VisibleCall,
+    /// Identity hash of the first item that contained the call.
+    pub(super) content: u128,
     /// The response that made the call. `None` if it was not recorded.
     pub(super) response: Option<MakingResponse>,
     /// Seq of the first request that showed the call. `None` if a response or a checkpoint contained it first.

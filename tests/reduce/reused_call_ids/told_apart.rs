@@ -3,7 +3,7 @@
 use otel_trace::graph::Code;
 use serde_json::{Value, json};
 
-use super::{ID, check, exchange, look, out, run};
+use super::{ID, check, check_requester, exchange, look, out, run};
 use crate::case::{Case, user};
 
 fn system(text: &str) -> Value {
@@ -184,4 +184,93 @@ fn names_agree_whatever_their_case() {
     let graph = case.check(&[]);
     check(&graph, "t1", &["b"], &[]);
     check(&graph, "t2", &["a"], &[]);
+}
+
+#[test]
+fn conversations_with_other_instructions_beside_the_items_have_their_own_outputs() {
+    // Equal calls behind equal messages. The requests with the outputs come in both orders.
+    for order in [["a", "b"], ["b", "a"]] {
+        let mut case = Case::new();
+        let request = |case: &mut Case, agent: &str, call: &str, items: &[Value]| {
+            case.request_body(call, json!({ "instructions": agent, "input": items }));
+        };
+        for agent in ["a", "b"] {
+            let call = format!("{agent}1");
+            request(&mut case, agent, &call, &[user("go")]);
+            case.response(&call, [look("x")]);
+            run(&mut case, agent);
+        }
+        for agent in order {
+            let items = [user("go"), look("x"), out(&format!("for {agent}"))];
+            request(&mut case, agent, &format!("{agent}2"), &items);
+        }
+        let graph = case.check(&[]);
+        check(&graph, "a", &["x"], &["for a"]);
+        check(&graph, "b", &["x"], &["for b"]);
+    }
+}
+
+#[test]
+fn results_of_tools_tell_which_calls_they_run() {
+    // The tools start in the other order than their calls, which are equal or not. The results are recorded in the forms
+    // of several programs.
+    let direct = |text: &str| {
+        let item = json!({ "type": "function_call_output", "call_id": ID, "output": text });
+        json!({ "type": "direct_response", "response_item": item })
+    };
+    let forms: [&dyn Fn(&str) -> Value; 4] = [
+        &direct,
+        &|text| json!({ "content": [{ "type": "text", "text": text }], "isError": false }),
+        &|text| json!({ "output": text }),
+        &|text| json!({ "anything": text }),
+    ];
+    for (form, [one, two]) in forms.into_iter().flat_map(|form| [(form, ["x", "y"]), (form, ["x", "x"])]) {
+        let mut case = Case::new();
+        exchange(&mut case, "a1", &[user("a")], &[look(one)]);
+        exchange(&mut case, "b1", &[user("b")], &[look(two)]);
+        for (tool, result) in [("first", "of b"), ("second", "of a")] {
+            run(&mut case, tool);
+            case.end_tool(tool, "completed", Some(form(result)));
+        }
+        case.request("a2", [user("a"), look(one), out("of a")]);
+        case.request("b2", [user("b"), look(two), out("of b")]);
+        let graph = case.check(&[]);
+        for (tool, at, output) in [("first", two, "of b"), ("second", one, "of a")] {
+            let tool = graph.tool_calls.get(tool).unwrap();
+            assert_eq!(super::texts(&graph, &tool.output_item_ids), [output]);
+            assert!(super::texts(&graph, &tool.call_item_ids).iter().all(|shown| shown == at));
+        }
+    }
+}
+
+#[test]
+fn output_of_a_tool_is_the_one_with_its_result() {
+    // The window of the last request shows the second of two equal calls in place of the first one, which is not answered.
+    let mut case = Case::new();
+    exchange(&mut case, "i1", &[user("go")], &[look("x")]);
+    exchange(&mut case, "i2", &[user("other")], &[look("x")]);
+    run(&mut case, "t");
+    case.end_tool("t", "completed", Some(json!({ "output": "found" })));
+    case.request("i3", [user("go"), look("x"), out("found")]);
+    let graph = case.check(&[]);
+    check(&graph, "t", &["x"], &["found"]);
+    check_requester(&graph, "t", Some("i2"));
+}
+
+#[test]
+fn results_that_differ_from_the_outputs_of_a_tool_are_reported() {
+    // Both tools returned `ok`, and the request shows another output of the first one.
+    let mut case = Case::new();
+    let mut shown = vec![user("go")];
+    for (tool, output) in [("t1", "other"), ("t2", "ok")] {
+        exchange(&mut case, &format!("i-{tool}"), &shown, &[look(tool)]);
+        run(&mut case, tool);
+        case.end_tool(tool, "completed", Some(json!({ "output": "ok" })));
+        shown.extend([look(tool), out(output)]);
+    }
+    case.request("last", shown);
+    let graph = case.check(&[Code::CallIdReused]);
+    assert!(graph.diagnostics[0].message.starts_with("tool call t1 "));
+    check(&graph, "t1", &["t1"], &["other"]);
+    check(&graph, "t2", &["t2"], &["ok"]);
 }

@@ -41,6 +41,7 @@ impl InferenceFold<'_> {
             conversation_id,
             server_side_content,
             instructions,
+            separate_instructions: _,
             tools,
             permitted_edits,
             unread,

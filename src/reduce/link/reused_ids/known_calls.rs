@@ -197,7 +197,7 @@ impl<'a> KnownCalls<'a> {
     /// Adds a call without items. Returns its number.
     fn add_call(&mut self, shown: &ShownCall) -> usize {
         let call = self.calls.len();
-        self.calls.push(ReusedCall::default());
+        self.calls.push(ReusedCall { content: shown.content, ..ReusedCall::default() });
         self.equal_calls.add(shown.content);
         call
     }

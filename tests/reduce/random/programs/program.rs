@@ -35,8 +35,10 @@ pub(super) struct Truth {
 struct Agent {
     thread: String,
     turn: String,
-    /// The instructions in each request.
+    /// The instructions in the items of each request.
     instructions: Vec<Entry>,
+    /// The instructions beside the items of each request.
+    instructions_beside: Option<String>,
     history: Vec<Entry>,
     /// Number of entries up to the last response, and its inference call, if a request may continue the response.
     continues: Option<(usize, String)>,
@@ -74,11 +76,16 @@ impl Program {
         for thread in threads.iter().collect::<BTreeSet<_>>() {
             case.turn(&format!("{thread}-turn"), thread);
         }
-        let instructions = |agent: &str| settings.shares_thread.then(|| Entry::System(format!("be {agent}")));
+        let instructions = |agent: &str| settings.shares_thread.then(|| format!("be {agent}"));
         let agents = [(threads[0], "one"), (threads[1], "another")].map(|(thread, name)| Agent {
             thread: thread.to_owned(),
             turn: format!("{thread}-turn"),
-            instructions: instructions(name).into_iter().collect(),
+            instructions: instructions(name)
+                .filter(|_| !settings.instructs_beside)
+                .map(Entry::System)
+                .into_iter()
+                .collect(),
+            instructions_beside: instructions(name).filter(|_| settings.instructs_beside),
             history: vec![Entry::User("go".to_owned())],
             continues: None,
             calls: 0,
@@ -197,7 +204,27 @@ impl Program {
             token: *token,
             text: text(token),
         });
+        let outputs: Vec<_> = outputs.collect();
+        if self.settings.has_results {
+            outputs.iter().for_each(|output| self.end_tool(output));
+        }
         self.agents[agent].history.extend(outputs);
+    }
+
+    /// Records the result of the tool that an output belongs to, if a tool ran.
+    fn end_tool(&mut self, output: &Entry) {
+        let Entry::Output { id, token, text } = output else { return };
+        let tool = format!("tool-{token}");
+        if self.truth.runs.contains_key(&tool) {
+            let result = match self.settings.api.shape {
+                Shape::Responses => json!({
+                    "type": "direct_response",
+                    "response_item": { "type": "function_call_output", "call_id": id, "output": text },
+                }),
+                Shape::Chat => json!({ "content": [{ "type": "text", "text": text }] }),
+            };
+            self.case.end_tool(&tool, "completed", Some(result));
+        }
     }
 
     /// Makes up the calls of a response.
@@ -238,8 +265,8 @@ impl Program {
     /// Records a request with the conversation, or with what follows the last response. Returns the inference call's id.
     fn ask(&mut self, agent: usize) -> String {
         let inference = format!("i{}", self.next());
-        let Agent { history, continues, thread, turn, .. } = &self.agents[agent];
-        let (known, body) = match continues.as_ref().filter(|_| !self.rng.one_in(4)) {
+        let Agent { history, continues, thread, turn, instructions_beside, .. } = &self.agents[agent];
+        let (known, mut body) = match continues.as_ref().filter(|_| !self.rng.one_in(4)) {
             Some((from, previous)) => {
                 let Truth { requests, responses, .. } = &self.truth;
                 let response = responses.get(previous).cloned().unwrap_or_default();
@@ -251,6 +278,9 @@ impl Program {
                 (tokens(&shown), self.settings.api.request(&shown, None))
             }
         };
+        if let Some(instructions) = instructions_beside {
+            body["instructions"] = json!(instructions);
+        }
         self.case.request_in(&inference, thread, turn, body);
         self.truth.requests.insert(inference.clone(), known);
         inference

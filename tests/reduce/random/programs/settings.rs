@@ -93,6 +93,10 @@ pub(super) struct Settings {
     pub(super) shares_thread: bool,
     /// `true` if the arguments of tools are recorded.
     pub(super) has_invocations: bool,
+    /// `true` if the results of tools are recorded.
+    pub(super) has_results: bool,
+    /// `true` if instructions stand beside the items of a request. Only the Responses API has such instructions.
+    pub(super) instructs_beside: bool,
     /// `true` if the program spells arguments anew when it adds a response to its conversation.
     pub(super) spells_anew: bool,
     /// `true` if tools start when their calls have arrived, before the end of the response.
@@ -113,6 +117,7 @@ impl Settings {
         use Memory::{Everything, LastExchanges, Provider, ShortArguments, ShortOutputs, Summary, Window};
         let last = [LastExchanges(1), LastExchanges(2)];
         let memory = [Everything, Window, Summary, ShortOutputs, ShortArguments, last[0], last[1], Provider];
+        let instructs_beside = shape == Shape::Responses && rng.one_in(2);
         Self {
             api: Api { shape, names: rng.choose(forms) },
             ids: rng.choose(&[Ids::PerMessage, Ids::PerTool, Ids::PerTurn, Ids::Constant, Ids::Mixed]),
@@ -122,6 +127,8 @@ impl Settings {
             has_equal_outputs: rng.one_in(4),
             shares_thread: rng.one_in(6),
             has_invocations: rng.one_in(4),
+            has_results: rng.one_in(3),
+            instructs_beside,
             spells_anew: rng.one_in(4),
             is_eager: evidence == Evidence::Complete && rng.one_in(2),
             is_parallel: rng.one_in(2),
