@@ -65,7 +65,8 @@ codes! {
     /// An event names another run. It is treated like an event of this run.
     OtherRollout = "other_rollout", Notice, Continues;
     /// A call item, or the output of a call, has no call id. It can be linked by the name of its tool and its place among
-    /// the calls of that name. Without a name it stays unlinked.
+    /// the calls of that name, and is reported once for each thread. Without a name it stays unlinked, and is reported
+    /// each time.
     CallWithoutId = "call_without_id", Notice, Continues;
     /// Models called tools, and the program answered, while no run of these tools was recorded, in a run that has others.
     /// Reported once, with their number. The calls have no tool calls.
@@ -79,7 +80,8 @@ codes! {
     ActivityUnmatched = "activity_unmatched", Notice, Continues;
     /// A request was recorded without its body. The conversation that the model saw is unknown.
     RequestUnknown = "request_unknown", Notice, Continues;
-    /// A response was recorded without its content. The model's output is unknown.
+    /// A response was recorded without its content, or as bytes that cannot be read as a response. The model's output is
+    /// unknown.
     ResponseUnknown = "response_unknown", Notice, Continues;
     /// Two payloads show different text for one reasoning item. The first text is kept.
     ReasoningConflict = "reasoning_conflict", Notice, Continues;

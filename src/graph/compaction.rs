@@ -58,11 +58,20 @@ pub struct CompactionRequest {
     pub usage: Option<Usage>,
     /// Id of the payload that contains the request.
     pub raw_request_payload_id: RawPayloadId,
-    /// Id of the payload that contains the response. `None` if there is no response.
+    /// Id of the payload that contains the response, which may be partial: its body, or the bytes of a stream. The
+    /// first chunk if the response was recorded only as chunks. `None` if there is no response.
     pub raw_response_payload_id: Option<RawPayloadId>,
-    /// Error message, if the request failed.
+    /// Ids of the payloads that together contain the bytes of a response that was recorded only as chunks, in order.
+    /// Empty, and absent from `state.json`, for other responses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub raw_response_chunk_ids: Vec<RawPayloadId>,
+    /// Error message, if the request failed. The provider's error if the program reported none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Error that the provider reported in the response, if `error` is another one. `None`, and absent from
+    /// `state.json`, if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_error: Option<String>,
     /// OpenTelemetry span of the request while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,

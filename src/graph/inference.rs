@@ -38,8 +38,11 @@ pub struct InferenceCall {
     /// Time at which the first token arrived, in milliseconds since the Unix epoch. Wire name:
     /// `first_token_at_unix_ms`.
     pub first_token_at: Option<UnixMillis>,
-    /// Error message of a failed call, or reason for the cancellation.
+    /// Error message of a failed call, or reason for the cancellation. The provider's error if the program reported none.
     pub error: Option<String>,
+    /// Error that the provider reported in the response, if `error` is another one. `None`, and absent from
+    /// `state.json`, if there is none.
+    pub provider_error: Option<String>,
     /// Id of the payload that contains the request.
     pub raw_request_payload_id: RawPayloadId,
     /// Id of the payload that contains the response, which may be partial: its body, or the bytes of a stream. The

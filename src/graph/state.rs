@@ -317,6 +317,8 @@ struct WireCall<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    provider_error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     instructions: Option<&'a Pointer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tools: Option<&'a Pointer>,
@@ -347,6 +349,7 @@ impl<'a> WireCall<'a> {
             usage,
             first_token_at,
             error,
+            provider_error,
             raw_request_payload_id,
             raw_response_payload_id,
             raw_response_chunk_ids,
@@ -392,6 +395,7 @@ impl<'a> WireCall<'a> {
             raw_response_chunk_ids,
             response_id: response_id.as_ref(),
             error: error.as_deref(),
+            provider_error: provider_error.as_deref(),
             instructions: instructions.as_ref(),
             tools: tools.as_ref(),
             compacted_before: *compacted_before,

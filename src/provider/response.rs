@@ -15,7 +15,7 @@ use super::sources::Source;
 use super::truncated::TruncatedBody;
 use super::unread_fields::{UnreadField, unread_fields};
 use super::usage::{CountReader, ReportedUsage, UsageProblem};
-use super::{gen_ai, responses, wrapper};
+use super::{error_body, gen_ai, responses, wrapper};
 use crate::semconv;
 
 /// The field in which APIs report an error in place of a response.
@@ -39,8 +39,11 @@ impl<'a> Response<'a> {
             Some(wrapped) => (wrapped, Some(whole)),
             None => (whole, None),
         };
+        // The message of an error may look like that of a model.
+        let is_error = error_body::is_error(&body);
         let (api, output) = APIS
             .into_iter()
+            .filter(|_| !is_error)
             .find_map(|api| Some((Some(api), api.output(&body)?)))
             .or_else(|| empty_output(&body))
             .unwrap_or((None, Output::Unknown));
@@ -119,7 +122,8 @@ impl<'a> Response<'a> {
     /// the answer. Returns `None` if it reports none.
     pub(crate) fn error(&self) -> Option<String> {
         let error = self.body.non_null(ERROR_FIELD).map(error_message);
-        error.or_else(|| self.api?.answer_problem(&self.body))
+        let in_place_of_output = || error_body::message(&self.body).filter(|_| matches!(self.output, Output::Unknown));
+        error.or_else(|| self.api?.answer_problem(&self.body)).or_else(in_place_of_output)
     }
 
     /// Returns the changes of the conversation that the provider reports to have made before the model read it.

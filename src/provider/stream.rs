@@ -41,12 +41,21 @@ pub(crate) struct Assembled {
 }
 
 /// The reason why bytes cannot be put together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NotAStream {
     /// The bytes have an encoding that is not decoded. Contains its name.
     Encoded(&'static str),
+    /// The bytes are a stream that has only an error of the provider. Contains its message.
+    Error(String),
     /// The bytes are not a stream of a known API.
     Unknown,
+}
+
+/// Returns `true` if bytes contain nothing of a response: only white space, and comments of server-sent events, which
+/// keep the connection open.
+pub(crate) fn is_empty_stream(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
+    lines.all(|line| line.is_empty() || line.starts_with(b":"))
 }
 
 /// The number of events at the start, and at the end, of a stream that [`outline`] reads.
@@ -149,6 +158,9 @@ impl Stream {
         }
         match &mut self.assembler {
             Some(assembler) => assembler.push(&event, &mut self.unread),
+            None if event.data.non_null(ERROR).is_some() => {
+                self.error.get_or_insert_with(|| event.error());
+            }
             None => self.unread.add_unknown(event.kind(), &event.data),
         }
     }
@@ -163,7 +175,10 @@ impl Stream {
 
     fn finish(self) -> Result<Assembled, NotAStream> {
         let Self { assembler, events, unreadable, unread, error } = self;
-        let AssembledBody { members, is_complete, error: in_response } = assembler.ok_or(NotAStream::Unknown)?.finish();
+        let Some(assembler) = assembler else {
+            return Err(error.map_or(NotAStream::Unknown, NotAStream::Error));
+        };
+        let AssembledBody { members, is_complete, error: in_response } = assembler.finish();
         let mut body = String::new();
         members.write(&mut body);
         let unread = unread.into_paths().into_iter().map(UnreadField::of_stream).collect();

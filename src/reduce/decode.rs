@@ -9,6 +9,7 @@ mod checkpoint;
 mod chunks;
 mod collect;
 mod compaction_response;
+mod compaction_responses;
 mod content_hash;
 mod decode_error;
 mod decoded_payloads;
@@ -44,10 +45,10 @@ mod unread_fields;
 
 pub(super) use canonical_json::integers;
 pub(super) use checkpoint::Checkpoint;
-pub(super) use compaction_response::CompactionResponse;
 pub(super) use facts::{
-    CellFact, CompactionRequestFact, ConversationFact, Facts, InferenceEnd, Logged, Outcome, RecordedResponse,
-    ResultPayload, RolloutFact, RuntimePayload, StoredResult, StreamedResponse, ThreadFact, ToolFact, TurnFact,
+    CellFact, CompactionRequestFact, ConversationFact, Facts, InferenceEnd, Logged, Outcome, RecordedCompaction,
+    RecordedResponse, ResultPayload, RolloutFact, RuntimePayload, StoredResult, StreamedResponse, ThreadFact, ToolFact,
+    TurnFact,
 };
 pub(super) use invocation::{Arguments, Invocation};
 pub(super) use item_cache::{DecodedItem, DecodedItems};

@@ -73,7 +73,7 @@ fn tools_are_linked_by_name_and_order() {
             case.response_body("b", response(calls(&["find"])));
             case.tool("find3", id, other("find"), None);
             case.request_body("c", request([history, vec![calls(&["find"]), output("find", "4")]].concat()));
-            let graph = case.check(&[Code::CallWithoutId; 8]);
+            let graph = case.check(&[Code::CallWithoutId]);
             let expected = [
                 ("find1", vec![1], vec![4]),
                 ("find2", vec![3], vec![5]),
@@ -100,7 +100,7 @@ fn tool_of_another_name_is_not_linked() {
     case.tool("second", None, other("find"), None);
     case.request_body("b", request(vec![calls(&["find"]), output("find", "1")]));
     // Neither the second tool nor one of another name is reported: they name no call.
-    let graph = case.check(&[Code::CallWithoutId; 2]);
+    let graph = case.check(&[Code::CallWithoutId]);
     assert_eq!(linked(&graph, "first"), (vec![1], vec![2]));
     assert_eq!(linked(&graph, "other"), (vec![], vec![]));
     assert_eq!(linked(&graph, "second"), (vec![], vec![]));
@@ -128,7 +128,7 @@ fn empty_id_is_none() {
         case.tool("first", Some(""), other("find"), None);
         case.tool("other", Some(""), other("read"), None);
         case.request_body("b", next);
-        let graph = case.check(&[Code::CallWithoutId; 2]);
+        let graph = case.check(&[Code::CallWithoutId]);
         assert_eq!(tool(&graph, "first").model_visible_call_id, None);
         assert_eq!(linked(&graph, "first").0, [1]);
         assert_eq!(linked(&graph, "other"), (vec![], vec![]));
@@ -153,7 +153,7 @@ fn output_without_an_id_answers_the_call_before_it() {
     case.request_body("b", (OLLAMA.request)(history.clone()));
     history.extend([asked(&[call("c4", "find")]), output("find", "4"), output("lost", "5")]);
     case.request_body("c", (OLLAMA.request)(history));
-    let graph = case.check(&[Code::CallWithoutId; 6]);
+    let graph = case.check(&[Code::CallWithoutId]);
     let expected = ["c2 read: 2", "c1 find: 1", "c3 find: 3", "c3 find: more", "c4 find: 4", "lost: 5"];
     let outputs = graph.items().filter(|item| item.content.kind.is_output()).map(render_item);
     let expected = expected.map(|output| format!("tool function_call_output {output}"));
@@ -174,7 +174,7 @@ fn function_response_without_an_id_answers_the_call_before_it() {
     case.tool("x1", Some("c1"), other("find"), None);
     case.tool("x2", Some("c2"), other("find"), None);
     case.request_body("b", (GEMINI.request)(vec![asked, (GEMINI.output)("find", "1"), (GEMINI.output)("find", "2")]));
-    let graph = case.check(&[Code::CallWithoutId; 2]);
+    let graph = case.check(&[Code::CallWithoutId]);
     assert_eq!((linked(&graph, "x1"), linked(&graph, "x2")), ((vec![1], vec![3]), (vec![2], vec![4])));
 }
 
@@ -201,7 +201,7 @@ fn tools_with_ids_of_the_client_are_linked_by_name_and_order() {
             case.tool("find4", Some(&made_up("find", 8)), other("find"), None);
             case.tool("write", Some(&made_up("write", 9)), other("write"), None);
             case.request_body("c", request([history, vec![calls(&["find"]), output("find", "4")]].concat()));
-            let graph = case.check(&[Code::CallWithoutId; 8]);
+            let graph = case.check(&[Code::CallWithoutId]);
             let expected = [
                 ("find1", vec![1], vec![4]),
                 ("find2", vec![3], vec![5]),

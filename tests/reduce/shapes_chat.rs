@@ -209,7 +209,7 @@ fn legacy_function_calls_have_no_id() {
         "b",
         json!({ "messages": [message, { "role": "function", "name": "weather", "content": "-3" }] }),
     );
-    let graph = case.check(&[Code::CallWithoutId, Code::CallWithoutId]);
+    let graph = case.check(&[Code::CallWithoutId]);
     let expected =
         [r#"assistant function_call weather: json {"city":"Oslo"}"#, "tool function_call_output weather: -3"];
     assert_eq!(graph.items().map(render_item).collect::<Vec<_>>(), expected);

@@ -62,8 +62,7 @@ fn calls_without_ids_are_matched_but_not_linked() {
     ];
     let call = r#"assistant function_call weather: json {"city":"Oslo"}"#;
     let answer = r#"tool function_call_output weather: json {"degrees":-3}"#;
-    let graph =
-        check(rounds, &[], &[Code::CallWithoutId; 4], &[call, call, answer, answer, "assistant message: Cold."]);
+    let graph = check(rounds, &[], &[Code::CallWithoutId], &[call, call, answer, answer, "assistant message: Cold."]);
     assert!(graph.diagnostics[0].message.contains("a call without an id"), "{}", graph.diagnostics[0]);
 }
 

@@ -146,7 +146,7 @@ fn whole_arguments_in_each_piece_are_taken_once() {
 
 /// Returns the name and the arguments of each call in a stream.
 fn calls(deltas: &[Value], without_ids: usize) -> Vec<String> {
-    let graph = reduce_received(&chat(deltas), &vec![Code::CallWithoutId; without_ids]);
+    let graph = reduce_received(&chat(deltas), &vec![Code::CallWithoutId; without_ids.min(1)]);
     let call = |item: String| {
         let (head, arguments) = item.split_once(": ").unwrap();
         format!("{}: {arguments}", head.rsplit(' ').next().unwrap())

@@ -1,17 +1,16 @@
 //! The chunks of streamed responses: pieces of bytes that were recorded as they arrived.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use serde::Deserialize;
 
 use super::item_cache::ItemCache;
 use super::log::LogEntry;
 use super::payloads::{PayloadLocation, UnusablePayload, location, parallel_map, truncated_reason};
 use super::response::ResponseBody;
 use crate::bundle::Reader;
-use crate::event::{Event, InferenceId, Other, PayloadKind, PayloadRef, RawPayloadId, Seq};
+use crate::event::{Event, Other, PayloadKind, PayloadRef, RawPayloadId, Seq};
 use crate::provider::ApiSet;
 use crate::reduce::Work;
 
@@ -24,21 +23,36 @@ struct Chunk {
     reference: PayloadRef,
 }
 
-/// The metadata in the event of a chunk.
-#[derive(Deserialize)]
-struct ChunkMetadata {
-    inference_call_id: InferenceId,
-    chunk: u64,
+/// A type of responses that may be recorded as chunks.
+pub(super) trait ChunkedBody: Sized + Send + Sync {
+    /// The id of the call that is answered.
+    type Id: Clone + Eq + Hash + Sync;
+
+    /// The kind of the payloads of chunks.
+    const KIND: PayloadKind;
+
+    /// Reads the id of the call and the number of the chunk in the metadata of an event. Returns `None` if the event
+    /// reports no chunk.
+    fn chunk(metadata: &str) -> Option<(Self::Id, u64)>;
+
+    /// Creates a response of which nothing can be read, for the given reason.
+    fn unread(reason: String) -> Self;
+
+    /// Reads the bytes of a response as a client received them. Returns `None` if they contain nothing.
+    fn from_received(bytes: &[u8], cache: &ItemCache) -> Option<Self>;
+
+    /// Returns the response, marked as partial if its chunks have a gap, because the chunks behind the gap do not
+    /// count. `gap` is the reason for the mark.
+    fn with_gap(self, gap: Option<String>) -> Self;
 }
 
-/// The chunks of the response of each inference call, in order of the log.
-#[derive(Debug, Default)]
-pub(super) struct ChunkLists(HashMap<InferenceId, Vec<Chunk>>);
+/// The chunks of the response of each call, in order of the log.
+pub(super) struct ChunkLists<B: ChunkedBody>(HashMap<B::Id, Vec<Chunk>>);
 
-impl ChunkLists {
+impl<B: ChunkedBody> ChunkLists<B> {
     /// Finds the chunks in a log.
     pub(super) fn from_log(log: &[LogEntry]) -> Self {
-        let mut lists = Self::default();
+        let mut lists = Self(HashMap::new());
         for LogEntry { record, .. } in log {
             if let Event::Other(other) = &record.event {
                 lists.add(record.seq, other);
@@ -50,23 +64,22 @@ impl ChunkLists {
     /// Adds the chunk that an event reports. Ignores other events.
     fn add(&mut self, seq: Seq, other: &Other) {
         let [reference] = &*other.payloads else { return };
-        if other.kind != Other::PAYLOAD || reference.kind != PayloadKind::InferenceResponse {
+        if other.kind != Other::PAYLOAD || reference.kind != B::KIND {
             return;
         }
-        if let Ok(ChunkMetadata { inference_call_id, chunk }) = serde_json::from_str(other.metadata.as_str()) {
-            let chunk = Chunk { number: chunk, seq, reference: reference.clone() };
-            self.0.entry(inference_call_id).or_default().push(chunk);
+        if let Some((call, number)) = B::chunk(other.metadata.as_str()) {
+            self.0.entry(call).or_default().push(Chunk { number, seq, reference: reference.clone() });
         }
     }
 
     /// Reads the chunks of the calls for which `is_needed` returns `true`, and decodes their responses.
     pub(super) fn decode_all(
         self,
-        is_needed: impl Fn(&InferenceId) -> bool,
+        is_needed: impl Fn(&B::Id) -> bool,
         bundle: &Reader,
         cache: &ItemCache,
         work: &mut Work,
-    ) -> ChunkedResponses {
+    ) -> ChunkedResponses<B> {
         let needed = self.0.into_iter().filter(|(call, _)| is_needed(call));
         let mut runs: Vec<_> = needed.filter_map(|(call, chunks)| Some((call, Run::new(chunks)?))).collect();
         // A payload counts for the first run that has it, so the order must not depend on that of the hash map.
@@ -75,7 +88,8 @@ impl ChunkLists {
         runs.iter_mut().for_each(|(_, run)| run.claim(&mut used));
         let bytes = AtomicU64::new(0);
         let read = parallel_map(&runs, |(_, run)| run.read(bundle, cache, &bytes));
-        let mut responses = ChunkedResponses::default();
+        let mut responses =
+            ChunkedResponses { by_call: HashMap::new(), calls_by_last_chunk: HashMap::new(), outcomes: HashMap::new() };
         for ((call, run), read) in runs.into_iter().zip(read) {
             work.payloads += read.outcomes.len() as u64;
             responses.add(call, run, read);
@@ -97,9 +111,9 @@ struct Run {
 }
 
 /// The response in a run of chunks, after reading.
-struct ReadRun {
-    /// `None` if the chunks are no response of a known API.
-    body: Option<ResponseBody>,
+struct ReadRun<B> {
+    /// `None` if the chunks contain nothing.
+    body: Option<B>,
     /// Number of chunks that count.
     used: usize,
     /// The outcome of each payload that was read.
@@ -148,7 +162,7 @@ impl Run {
     }
 
     /// Reads the chunks, up to one that cannot be read, and decodes the response in them.
-    fn read(&self, bundle: &Reader, cache: &ItemCache, read_bytes: &AtomicU64) -> ReadRun {
+    fn read<B: ChunkedBody>(&self, bundle: &Reader, cache: &ItemCache, read_bytes: &AtomicU64) -> ReadRun<B> {
         let (mut bytes, mut outcomes, mut gap) = (Vec::new(), Vec::new(), self.gap.clone());
         for Chunk { number, reference, .. } in &self.chunks {
             let read = match reference.truncated.as_deref() {
@@ -168,17 +182,23 @@ impl Run {
         let used = outcomes.iter().take_while(|(_, unusable)| unusable.is_none()).count();
         let has_gap = gap.is_some();
         let body = match gap {
-            Some(gap) if used == 0 => Some(ResponseBody::unread(gap)),
-            gap => ResponseBody::from_received(&bytes, cache).map(|body| body.with_gap(gap)),
+            Some(gap) if used == 0 => Some(B::unread(gap)),
+            gap => B::from_received(&bytes, cache).map(|body| body.with_gap(gap)),
         };
         ReadRun { body, used, outcomes, has_gap }
     }
 }
 
+/// Joins the reason for a gap with other reasons why a response is partial. Returns `None` if there are none.
+pub(super) fn joined_clauses(gap: Option<String>, partial: Option<String>) -> Option<String> {
+    let clauses: Vec<_> = gap.into_iter().chain(partial).collect();
+    (!clauses.is_empty()).then(|| clauses.join(", and "))
+}
+
 /// A response that was recorded as chunks only.
 #[derive(Debug)]
-pub(super) struct ChunkedResponse {
-    pub(super) body: Arc<ResponseBody>,
+pub(super) struct ChunkedResponse<B> {
+    pub(super) body: Arc<B>,
     /// The first payload of the response.
     pub(super) payload: RawPayloadId,
     /// The chunks that the response was put together from, in order.
@@ -188,16 +208,15 @@ pub(super) struct ChunkedResponse {
 }
 
 /// The responses that were recorded as chunks only, by call.
-#[derive(Debug, Default)]
-pub(super) struct ChunkedResponses {
-    by_call: HashMap<InferenceId, ChunkedResponse>,
+pub(super) struct ChunkedResponses<B: ChunkedBody> {
+    by_call: HashMap<B::Id, ChunkedResponse<B>>,
     /// The calls by the seq of the event of their last chunk that counts.
-    calls_by_last_chunk: HashMap<Seq, Vec<InferenceId>>,
+    calls_by_last_chunk: HashMap<Seq, Vec<B::Id>>,
     outcomes: HashMap<PayloadLocation, Option<UnusablePayload>>,
 }
 
-impl ChunkedResponses {
-    fn add(&mut self, call: InferenceId, run: Run, read: ReadRun) {
+impl<B: ChunkedBody> ChunkedResponses<B> {
+    fn add(&mut self, call: B::Id, run: Run, read: ReadRun<B>) {
         let ReadRun { body, used, outcomes, has_gap } = read;
         self.outcomes.extend(outcomes);
         let Some(body) = body else { return };
@@ -211,22 +230,17 @@ impl ChunkedResponses {
     }
 
     /// Returns the response of a call. Returns `None` if it was not recorded as chunks only.
-    pub(super) fn get(&self, call: &InferenceId) -> Option<&ChunkedResponse> {
+    pub(super) fn get(&self, call: &B::Id) -> Option<&ChunkedResponse<B>> {
         self.by_call.get(call)
     }
 
     /// Returns the calls of whose response the event with this seq is the last chunk.
-    pub(super) fn calls_ending_at(&self, seq: Seq) -> &[InferenceId] {
+    pub(super) fn calls_ending_at(&self, seq: Seq) -> &[B::Id] {
         self.calls_by_last_chunk.get(&seq).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Returns the APIs to which the response of each call may belong.
-    pub(super) fn apis(&self) -> impl Iterator<Item = (InferenceId, ApiSet)> {
-        self.by_call.iter().map(|(call, response)| (call.clone(), response.body.apis))
-    }
-
     /// Returns the decoded responses.
-    pub(super) fn bodies(&self) -> impl Iterator<Item = &ResponseBody> {
+    pub(super) fn bodies(&self) -> impl Iterator<Item = &B> {
         self.by_call.values().map(|response| &*response.body)
     }
 
@@ -234,5 +248,12 @@ impl ChunkedResponses {
     /// it was read.
     pub(super) fn lookup(&self, location: &PayloadLocation) -> Option<Option<&UnusablePayload>> {
         self.outcomes.get(location).map(Option::as_ref)
+    }
+}
+
+impl ChunkedResponses<ResponseBody> {
+    /// Returns the APIs to which the response of each call may belong.
+    pub(super) fn apis(&self) -> impl Iterator<Item = (<ResponseBody as ChunkedBody>::Id, ApiSet)> {
+        self.by_call.iter().map(|(call, response)| (call.clone(), response.body.apis))
     }
 }

@@ -100,11 +100,13 @@ impl Facts {
                 self.compaction_requests.push(line_context.with(CompactionRequestFact::Started(e)));
             }
             Event::CompactionRequestCompleted(e) => {
-                let response = payloads.compaction_responses.get(&e.response_payload);
+                let response =
+                    payloads.compaction_responses.of_completed(&e.compaction_request_id, &e.response_payload);
                 self.compaction_requests.push(line_context.with(CompactionRequestFact::Completed(e, response)));
             }
             Event::CompactionRequestFailed(e) => {
-                self.compaction_requests.push(line_context.with(CompactionRequestFact::Failed(e)));
+                let response = payloads.compaction_responses.of_failed(&e.compaction_request_id);
+                self.compaction_requests.push(line_context.with(CompactionRequestFact::Failed(e, response)));
             }
             Event::ToolCallStarted(e) => {
                 let invocation = payloads.invocation(&line_context.context, &e);
@@ -131,6 +133,10 @@ impl Facts {
             Event::Other(e) => {
                 for streamed in payloads.responses.of_unended_calls(seq) {
                     self.conversation.push(line_context.clone().with(ConversationFact::Streamed(Box::new(streamed))));
+                }
+                for (request, response) in payloads.compaction_responses.of_unended(seq) {
+                    let streamed = CompactionRequestFact::Streamed(request, response);
+                    self.compaction_requests.push(line_context.clone().with(streamed));
                 }
                 self.add_other(line_context, &e, diagnostics);
             }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::checkpoint::Checkpoint;
-use super::compaction_response::CompactionResponse;
+use super::compaction_responses::CompactionResponses;
 use super::facts::{ResultPayload, RuntimePayload};
 use super::invocation::Invocation;
 use super::item_cache::ItemCache;
@@ -107,7 +107,6 @@ struct PayloadPlan {
     metadata: PendingPayloads<SessionMetadata>,
     requests: PendingPayloads<Request>,
     checkpoints: PendingPayloads<Checkpoint>,
-    compaction_responses: PendingPayloads<CompactionResponse>,
     invocations: PendingPayloads<Invocation>,
     commands: PendingPayloads<Command>,
     agents: PendingPayloads<AgentCall>,
@@ -126,7 +125,7 @@ pub(super) struct DecodedPayloads {
     pub(super) requests: PayloadSet<Request>,
     pub(super) responses: DecodedResponses,
     pub(super) checkpoints: PayloadSet<Checkpoint>,
-    pub(super) compaction_responses: PayloadSet<CompactionResponse>,
+    pub(super) compaction_responses: CompactionResponses,
     invocations: PayloadSet<Invocation>,
     commands: PayloadSet<Command>,
     agents: PayloadSet<AgentCall>,
@@ -147,7 +146,6 @@ impl PayloadPlan {
                 prefix_of(e.request_input_mode.as_deref()).into_iter().for_each(|payload| self.requests.add(payload));
             }
             Event::CompactionInstalled(e) => self.checkpoints.add(&e.checkpoint_payload),
-            Event::CompactionRequestCompleted(e) => self.compaction_responses.add(&e.response_payload),
             Event::ToolCallStarted(e) => {
                 if decodings.opens_invocation(&record.context, e) {
                     e.invocation_payload.iter().for_each(|payload| self.invocations.add(payload));
@@ -171,7 +169,7 @@ impl PayloadPlan {
                     }
                 }
             }
-            // Responses are decoded by `DecodedResponses`.
+            // Responses are decoded by `DecodedResponses` and `CompactionResponses`.
             Event::InferenceCompleted(_)
             | Event::InferenceFailed(_)
             | Event::InferenceCancelled(_)
@@ -185,6 +183,7 @@ impl PayloadPlan {
             | Event::CodeCellInitialResponse(_)
             | Event::CodeCellEnded(_)
             | Event::CompactionRequestStarted(_)
+            | Event::CompactionRequestCompleted(_)
             | Event::CompactionRequestFailed(_)
             | Event::AgentResultObserved(_)
             | Event::ProtocolEventObserved(_)
@@ -206,7 +205,7 @@ impl PayloadPlan {
     fn decode_all(
         self,
         decodings: ToolDecodings,
-        responses: DecodedResponses,
+        (responses, compaction_responses): (DecodedResponses, CompactionResponses),
         bundle: &Reader,
         cache: &ItemCache,
         work: &mut Work,
@@ -223,7 +222,7 @@ impl PayloadPlan {
             metadata: self.metadata.decode_all(bundle, cache, work),
             requests: self.requests.decode_all_with(bundle, work, parse_request, |_, unusable| Err(unusable)),
             checkpoints: self.checkpoints.decode_all(bundle, cache, work),
-            compaction_responses: self.compaction_responses.decode_all(bundle, cache, work),
+            compaction_responses,
             invocations: self.invocations.decode_all(bundle, cache, work),
             commands: self.commands.decode_all(bundle, cache, work),
             agents: self.agents.decode_all(bundle, cache, work),
@@ -258,7 +257,8 @@ impl DecodedPayloads {
             plan.add(&entry.record, &decodings);
         }
         let responses = DecodedResponses::decode(log, unnamed, bundle, cache, work);
-        plan.decode_all(decodings, responses, bundle, cache, work)
+        let compaction_responses = CompactionResponses::decode(log, bundle, cache, work);
+        plan.decode_all(decodings, (responses, compaction_responses), bundle, cache, work)
     }
 
     /// Returns the outcome of decoding the payload at a location. Returns `None` if the reduction does not need the

@@ -16,10 +16,10 @@ use super::session_metadata::SessionMetadata;
 use super::tool_result::{StdinResult, ToolResult};
 use crate::event::{
     AgentResultObserved, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, CompactionInstalled,
-    CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted, EventContext, InferenceId,
-    InferenceStarted, McpToolCallCorrelationAssigned, PayloadRef, ProcessSpawned, RawPayloadId, ReferencedKind,
-    ResponseId, RolloutEnded, RolloutStarted, Seq, ThreadEnded, ThreadStarted, ToolCallEnded, ToolCallId,
-    ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis,
+    CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId, CompactionRequestStarted, EventContext,
+    InferenceId, InferenceStarted, McpToolCallCorrelationAssigned, PayloadRef, ProcessSpawned, RawPayloadId,
+    ReferencedKind, ResponseId, RolloutEnded, RolloutStarted, Seq, ThreadEnded, ThreadStarted, ToolCallEnded,
+    ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis,
     UpstreamRequestId, Usage,
 };
 use crate::graph::{Moment, Table};
@@ -160,8 +160,20 @@ pub(in crate::reduce) enum Outcome {
 #[derive(Debug)]
 pub(in crate::reduce) enum CompactionRequestFact {
     Started(CompactionRequestStarted),
-    Completed(CompactionRequestCompleted, Payload<CompactionResponse>),
-    Failed(CompactionRequestFailed),
+    Completed(CompactionRequestCompleted, RecordedCompaction),
+    Failed(CompactionRequestFailed, Option<RecordedCompaction>),
+    /// What arrived of the response of a request that never ended.
+    Streamed(CompactionRequestId, RecordedCompaction),
+}
+
+/// The response of a compaction request as it was recorded: in one payload, or in the chunks of a stream.
+#[derive(Debug)]
+pub(in crate::reduce) struct RecordedCompaction {
+    /// The payload that contains the response, or its first chunk.
+    pub(in crate::reduce) payload: RawPayloadId,
+    pub(in crate::reduce) body: Payload<CompactionResponse>,
+    /// The chunks that contain the response, in order, with the seq of their events. Empty if one payload contains it.
+    pub(in crate::reduce) chunks: Vec<(Seq, RawPayloadId)>,
 }
 
 /// A fact about a tool call.

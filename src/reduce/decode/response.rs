@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
+use super::chunks::{ChunkedBody, joined_clauses};
 use super::item_cache::ItemCache;
 use super::items;
 use super::listed_item::ListedItem;
 use super::payloads::{NOT_AN_OBJECT, PayloadShape, UnusablePayload};
 use super::provider_conversation_id::ProviderConversationId;
 use super::unread_fields::UnreadMember;
-use crate::event::ResponseId;
+use crate::event::{InferenceId, PayloadKind, ResponseId};
 use crate::graph::Role;
 use crate::provider::{
     self, ApiSet, AppliedEdit, Assembled, NotAStream, Output, PermittedEdit, ReportedUsage, TruncatedStream,
@@ -51,6 +54,8 @@ pub(in crate::reduce) enum ResponseItems {
     NotRecorded,
     /// The bytes of the response have an encoding that is not decoded. Contains its name.
     Encoded(&'static str),
+    /// The bytes of the response are neither a stream nor a body of a known API, such as the page of a proxy.
+    Unrecognized,
     /// The body has no list of items in a known field.
     UnknownShape,
     /// Only head and tail of the body were stored.
@@ -62,7 +67,10 @@ impl PayloadShape for ResponseBody {
         match provider::Response::parse(text) {
             Some(body) => Ok(Self::from_response(&body, cache)),
             // A stream may be one JSON list.
-            None => Self::from_stream(text.as_bytes(), cache).map_err(|_| NOT_AN_OBJECT.to_owned()),
+            None => match Self::from_stream(text.as_bytes(), cache) {
+                Err(NotAStream::Error(error)) => Ok(Self::with_error_alone(error)),
+                body => body.map_err(|_| NOT_AN_OBJECT.to_owned()),
+            },
         }
     }
 
@@ -92,9 +100,10 @@ impl ResponseBody {
         }
     }
 
-    /// Creates the body of a response of which nothing can be read, for the given reason.
-    pub(super) fn unread(reason: String) -> Self {
-        Self { partial: Some(reason), ..Self::without_items(ResponseItems::Listed(Vec::new())) }
+    /// Creates the body of a stream that has only an error of the provider.
+    fn with_error_alone(error: String) -> Self {
+        let partial = Some(format!("the provider reported an error in it: {error}"));
+        Self { error: Some(error), partial, ..Self::without_items(ResponseItems::Listed(Vec::new())) }
     }
 
     fn from_response(body: &provider::Response<'_>, cache: &ItemCache) -> Self {
@@ -132,7 +141,10 @@ impl ResponseBody {
         let items = match response.items {
             // A stream without output was cut before its first output.
             ResponseItems::NotRecorded | ResponseItems::UnknownShape => ResponseItems::Listed(Vec::new()),
-            items @ (ResponseItems::Listed(_) | ResponseItems::Encoded(_) | ResponseItems::Truncated(_)) => items,
+            items @ (ResponseItems::Listed(_)
+            | ResponseItems::Encoded(_)
+            | ResponseItems::Unrecognized
+            | ResponseItems::Truncated(_)) => items,
         };
         // An error that is an event of the stream says more than the reason why the answer ended.
         let error = assembled.error.clone().or(response.error);
@@ -143,25 +155,20 @@ impl ResponseBody {
         Some(Self { partial, stream_events, items, error, unread, instructions: None, ..response })
     }
 
-    /// Reads the bytes of a response as a client received them: a stream, or the whole body. Returns `None` if they are
-    /// no response of a known API, such as the body of an HTTP error.
-    pub(super) fn from_received(bytes: &[u8], cache: &ItemCache) -> Option<Self> {
-        match Self::from_stream(bytes, cache) {
-            Ok(body) => Some(body),
-            Err(NotAStream::Encoded(encoding)) => Some(Self::without_items(ResponseItems::Encoded(encoding))),
-            Err(NotAStream::Unknown) => {
-                let body = provider::Response::parse(str::from_utf8(bytes).ok()?)?;
-                body.has_output().then(|| Self::from_response(&body, cache))
-            }
-        }
-    }
-
-    /// Returns the response, marked as partial if its chunks have a gap, because the chunks behind the gap do not
-    /// count.
-    /// `gap` is the reason for the mark.
-    pub(super) fn with_gap(self, gap: Option<String>) -> Self {
-        let clauses: Vec<_> = gap.into_iter().chain(self.partial).collect();
-        Self { partial: (!clauses.is_empty()).then(|| clauses.join(", and ")), ..self }
+    /// Reads a whole body as a client received it. Returns `None` if it has no members.
+    fn from_received_body(body: &provider::Response<'_>, cache: &ItemCache) -> Option<Self> {
+        let response = Self::from_response(body, cache);
+        let items = match response.items {
+            ResponseItems::NotRecorded => return None,
+            // An error stands in place of the output.
+            ResponseItems::UnknownShape if response.error.is_some() => ResponseItems::Listed(Vec::new()),
+            ResponseItems::UnknownShape => ResponseItems::Unrecognized,
+            items @ (ResponseItems::Listed(_)
+            | ResponseItems::Encoded(_)
+            | ResponseItems::Unrecognized
+            | ResponseItems::Truncated(_)) => items,
+        };
+        Some(Self { items, ..response })
     }
 
     /// Returns `true` if the response was recorded without its content.
@@ -170,7 +177,53 @@ impl ResponseBody {
     }
 }
 
-/// A response as a client received it, byte for byte. `None` if the bytes are no response of a known API.
+impl ChunkedBody for ResponseBody {
+    type Id = InferenceId;
+
+    const KIND: PayloadKind = PayloadKind::InferenceResponse;
+
+    fn chunk(metadata: &str) -> Option<(InferenceId, u64)> {
+        /// The metadata in the event of a chunk.
+        #[derive(Deserialize)]
+        struct Metadata {
+            inference_call_id: InferenceId,
+            chunk: u64,
+        }
+
+        let Metadata { inference_call_id, chunk } = serde_json::from_str(metadata).ok()?;
+        Some((inference_call_id, chunk))
+    }
+
+    fn unread(reason: String) -> Self {
+        Self { partial: Some(reason), ..Self::without_items(ResponseItems::Listed(Vec::new())) }
+    }
+
+    /// Reads a stream, a whole body, or the error that the provider returned in its place.
+    fn from_received(bytes: &[u8], cache: &ItemCache) -> Option<Self> {
+        let not_a_stream = match Self::from_stream(bytes, cache) {
+            Ok(body) => return Some(body),
+            Err(not_a_stream) => not_a_stream,
+        };
+        if let NotAStream::Encoded(encoding) = not_a_stream {
+            return Some(Self::without_items(ResponseItems::Encoded(encoding)));
+        }
+        if let Some(body) = str::from_utf8(bytes).ok().and_then(provider::Response::parse) {
+            return Self::from_received_body(&body, cache);
+        }
+        match not_a_stream {
+            NotAStream::Error(error) => Some(Self::with_error_alone(error)),
+            NotAStream::Encoded(_) | NotAStream::Unknown => {
+                (!provider::is_empty_stream(bytes)).then(|| Self::without_items(ResponseItems::Unrecognized))
+            }
+        }
+    }
+
+    fn with_gap(self, gap: Option<String>) -> Self {
+        Self { partial: joined_clauses(gap, self.partial), ..self }
+    }
+}
+
+/// A response as a client received it, byte for byte. `None` if the bytes contain nothing.
 #[derive(Debug)]
 pub(super) struct ReceivedResponse(pub(super) Option<Arc<ResponseBody>>);
 

@@ -47,7 +47,7 @@ impl<'e> ResponsePayloads<'e> {
 pub(super) struct DecodedResponses {
     bodies: PayloadSet<ResponseBody>,
     received: PayloadSet<ReceivedResponse>,
-    chunked: ChunkedResponses,
+    chunked: ChunkedResponses<ResponseBody>,
     /// Calls that have ended, or whose answers are known.
     ended: HashSet<InferenceId>,
     /// The APIs to which the response of each call may belong.
@@ -83,7 +83,7 @@ impl DecodedResponses {
         }
         let started: HashSet<_> = log.iter().filter_map(|entry| started_call(&entry.record.event)).collect();
         let is_needed = |call: &InferenceId| started.contains(call) && !is_known.get(call).is_some_and(|known| *known);
-        let chunked = ChunkLists::from_log(log).decode_all(is_needed, bundle, cache, work);
+        let chunked = ChunkLists::<ResponseBody>::from_log(log).decode_all(is_needed, bundle, cache, work);
         let streams = received.decoded().filter_map(|response| response.0.as_deref()).chain(chunked.bodies());
         work.stream_events += bodies.decoded().chain(streams).map(|body| body.stream_events).sum::<u64>();
         let ended = is_known.into_keys().cloned().chain(unnamed.answered_calls()).collect();
@@ -184,7 +184,7 @@ impl RecordedResponse {
         Self { payload, body, chunks: Vec::new(), without_content: None, unusable: Vec::new() }
     }
 
-    fn in_chunks(response: &ChunkedResponse) -> Self {
+    fn in_chunks(response: &ChunkedResponse<ResponseBody>) -> Self {
         let ChunkedResponse { body, payload, chunks, has_gap: _ } = response;
         Self { chunks: chunks.clone(), ..Self::in_payload(payload.clone(), Ok(Arc::clone(body))) }
     }

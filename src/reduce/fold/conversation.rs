@@ -9,6 +9,7 @@ use super::answered_calls::AnsweredCalls;
 use super::calls_without_ids::CallsWithoutIds;
 use super::content_index::ContentIndex;
 use super::copies::{MergedCopies, merge_copies};
+use super::item_notices::ItemNotices;
 pub(super) use super::item_source::ItemSource;
 use super::lists::{ListOrigin, RecordedList, ShortenedRequest};
 use super::named_calls::NamedCalls;
@@ -18,7 +19,7 @@ use super::server_conversations::ServerConversations;
 use crate::event::{RequestInputMode, ResponseId, ThreadId};
 use crate::graph::{Code, Content, Evidence, Item, ItemId, Part, Producer};
 use crate::reduce::Diagnostics;
-use crate::reduce::decode::{ContentId, DecodedItem, DecodedItems, ItemNotice, ListedItem, ProviderIdKey};
+use crate::reduce::decode::{ContentId, DecodedItem, DecodedItems, ListedItem, ProviderIdKey};
 
 /// Identifies a request body that several requests reference: the address of its list of items in memory, and the input
 /// mode in the event, which determines the meaning of the list.
@@ -65,6 +66,7 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) named_calls: NamedCalls,
     pub(super) answered_calls: AnsweredCalls,
     pub(super) calls_without_ids: CallsWithoutIds,
+    item_notices: ItemNotices,
     /// The lists that models were shown or returned, in order of the log.
     pub(super) lists: Vec<RecordedList>,
     /// The full requests that lack some of the items before them.
@@ -140,6 +142,7 @@ impl<'a> ConversationBuilder<'a> {
             named_calls: NamedCalls::default(),
             answered_calls: AnsweredCalls::default(),
             calls_without_ids: CallsWithoutIds::default(),
+            item_notices: ItemNotices::default(),
             lists: Vec::new(),
             shortened: Vec::new(),
             listed_steps: 0,
@@ -292,29 +295,8 @@ impl<'a> ConversationBuilder<'a> {
         diagnostics: &mut Diagnostics,
     ) -> Option<ItemId> {
         let DecodedItem { content, identity, reduced, notice } = self.decoded(listed.content)?;
-        match notice {
-            Some(ItemNotice::UnknownType(unknown)) => {
-                let message =
-                    format!("{} has an item of unknown type {unknown:?}, which is kept as JSON", source.subject);
-                diagnostics.add(source.at, Code::UnknownItemType, message, Some(source.payload));
-            }
-            Some(ItemNotice::CallWithoutId) => {
-                let kind = if content.kind.is_call() { "a call" } else { "the output of a call" };
-                let effect = match &content.name {
-                    Some(name) => format!("nothing but the name of its tool, {name}, can link it"),
-                    None => "it cannot be linked to a tool call".to_owned(),
-                };
-                let message = format!("{} has {kind} without an id; {effect}", source.subject);
-                diagnostics.add(source.at, Code::CallWithoutId, message, Some(source.payload));
-            }
-            Some(ItemNotice::UnknownReference(id)) => {
-                let message = format!(
-                    "{} refers to item {id}, which no earlier item of thread {} is; the reference is kept as an item",
-                    source.subject, source.thread
-                );
-                diagnostics.add(source.at, Code::UnknownReference, message, Some(source.payload));
-            }
-            None => {}
+        if let Some(notice) = notice {
+            self.item_notices.report(source, content, notice, diagnostics);
         }
         let identity = ItemIdentity {
             content: *identity,

@@ -35,7 +35,7 @@ impl ResponseDigest {
                 Self { has_known_items: true, is_response: true, ..digest }
             }
             Err(NotAStream::Encoded(_)) => Self { is_response: true, ..Self::default() },
-            Err(NotAStream::Unknown) => Self::default(),
+            Err(NotAStream::Error(_) | NotAStream::Unknown) => Self::default(),
         }
     }
 

@@ -91,9 +91,10 @@ fn answer(text: &str, cache: &ItemCache) -> Result<Content, String> {
     let answer = ResponseBody::parse(text, cache)?;
     match answer.items {
         ResponseItems::Listed(_) | ResponseItems::NotRecorded => Ok(Content::Answer(Arc::new(answer))),
-        ResponseItems::Encoded(_) | ResponseItems::UnknownShape | ResponseItems::Truncated(_) => {
-            Err("has no list of output items".to_owned())
-        }
+        ResponseItems::Encoded(_)
+        | ResponseItems::Unrecognized
+        | ResponseItems::UnknownShape
+        | ResponseItems::Truncated(_) => Err("has no list of output items".to_owned()),
     }
 }
 

@@ -79,6 +79,7 @@ fn open_call(
         usage: None,
         first_token_at: None,
         error: None,
+        provider_error: None,
         raw_request_payload_id: request_payload.raw_payload_id.clone(),
         raw_response_payload_id: None,
         raw_response_chunk_ids: Vec::new(),

@@ -9,7 +9,7 @@ use crate::reduce::decode::{
     ConversationFact, InferenceEnd, Logged, Outcome, RecordedResponse, ResponseItems, StreamedResponse,
 };
 use crate::reduce::fold::conversation::ItemSource;
-use crate::reduce::fold::{history_edits, usage};
+use crate::reduce::fold::{history_edits, provider_error, usage};
 
 impl InferenceFold<'_> {
     /// Records the end of an inference call. The first end event that references a response payload provides the
@@ -111,8 +111,11 @@ impl InferenceFold<'_> {
         }
         if let Some(body) = body {
             usage::report_problems(at, &subject, &body.usage.problems, payload, diagnostics);
-            // The end of a call may report it as completed although the provider refused it.
-            call.error = call.error.take().or_else(|| body.error.clone());
+            // A completed response of an unknown shape may have a member that only looks like an error.
+            let is_known = !(reported.completed && matches!(body.items, ResponseItems::UnknownShape));
+            if let Some(error) = body.error.as_ref().filter(|_| is_known) {
+                provider_error::add((&mut call.error, &mut call.provider_error), error);
+            }
         }
         if let Some(reason) = body.and_then(|body| body.partial.as_deref()) {
             let message =
@@ -151,8 +154,28 @@ impl InferenceFold<'_> {
                 diagnostics.add(at, unusable.code, absent(&unusable.reason), Some(payload));
                 &[]
             }
+            Some(ResponseItems::Unrecognized) => {
+                let message = format!(
+                    "{subject} was recorded as bytes that are no response of a known API, so the output of the model is \
+                     unknown; see the payload"
+                );
+                diagnostics.add(at, Code::ResponseUnknown, message, Some(payload));
+                if reported.completed {
+                    self.calls_without_content.insert(call.inference_call_id.clone());
+                }
+                &[]
+            }
             // A refused call has the provider's error in place of a response.
-            Some(ResponseItems::UnknownShape) if reported.failed => &[],
+            Some(ResponseItems::UnknownShape)
+                if !reported.completed && body.is_some_and(|body| body.error.is_some()) =>
+            {
+                &[]
+            }
+            Some(ResponseItems::UnknownShape) if reported.failed => {
+                let message = format!("{subject} has neither output nor a known form of an error; see the payload");
+                diagnostics.add(at, Code::ResponseUnknown, message, Some(payload));
+                &[]
+            }
             Some(ResponseItems::UnknownShape) => {
                 let message = format!("{subject} has no list of output items, so the output of the model is unknown");
                 diagnostics.add(at, Code::BadPayload, message, Some(payload));
