@@ -39,6 +39,7 @@ mod references;
 mod requests;
 mod rollout;
 mod server_conversations;
+mod shared_response;
 mod terminals;
 mod thread_tables;
 mod threads;

@@ -45,6 +45,7 @@ mod shapes_converse;
 mod shapes_gemini;
 mod shapes_gen_ai;
 mod shapes_ollama;
+mod shortened_history;
 mod sources;
 mod stopped_answers;
 mod stream_chunks;

@@ -34,6 +34,28 @@ impl ContentIndex {
         paths: &mut Paths,
         hashes: impl Fn(ItemId) -> I,
     ) -> Option<usize> {
+        self.lineage(path, paths, hashes).positions.get(&content)?.get(nth).copied()
+    }
+
+    /// Returns the number of items before a position on the path that are recognized by the identity hash `content`.
+    pub(super) fn count_before<I: IntoIterator<Item = u128>>(
+        &mut self,
+        (path, content): (Path, u128),
+        position: usize,
+        paths: &mut Paths,
+        hashes: impl Fn(ItemId) -> I,
+    ) -> usize {
+        let positions = self.lineage(path, paths, hashes).positions.get(&content);
+        positions.map_or(0, |positions| positions.partition_point(|known| *known < position))
+    }
+
+    /// Returns the index of a path, with all items of the path.
+    fn lineage<I: IntoIterator<Item = u128>>(
+        &mut self,
+        path: Path,
+        paths: &mut Paths,
+        hashes: impl Fn(ItemId) -> I,
+    ) -> &Lineage {
         let found = self.0.iter().position(|lineage| paths.begins_with(path, lineage.path, lineage.length));
         let mut lineage = match found {
             Some(found) => self.0.remove(found),
@@ -46,9 +68,8 @@ impl ContentIndex {
             lineage.length += 1;
         }
         lineage.path = path;
-        let position = lineage.positions.get(&content).and_then(|positions| positions.get(nth)).copied();
         self.0.insert(0, lineage);
         self.0.truncate(MAX_LINEAGES);
-        position
+        &self.0[0]
     }
 }

@@ -174,6 +174,19 @@ impl<'a> ConversationBuilder<'a> {
         live.get_mut(thread)?.index.position(key, nth, paths, hashes)
     }
 
+    /// Returns the number of items with a given content before a position on a path of the thread. `key` is the path and
+    /// the identity hash of the content.
+    pub(super) fn count_before(&mut self, thread: &ThreadId, key: (Path, u128), position: usize) -> usize {
+        let Self { live, paths, identities, .. } = self;
+        let hashes = |item: ItemId| identities.get(item.index()).into_iter().flat_map(ItemIdentity::hashes);
+        live.get_mut(thread).map_or(0, |live| live.index.count_before(key, position, paths, hashes))
+    }
+
+    /// Returns the identity hashes by which an item of the graph is recognized.
+    pub(super) fn hashes(&self, item: ItemId) -> impl Iterator<Item = u128> {
+        self.identities.get(item.index()).into_iter().flat_map(ItemIdentity::hashes)
+    }
+
     /// Returns the live snapshot of the thread: the path of the items that its model would see next.
     pub(super) fn live_path(&self, thread: &ThreadId) -> Path {
         self.live.get(thread).and_then(|live| live.path)

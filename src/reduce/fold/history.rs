@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::answered_calls::CallsInList;
 use super::conversation::{ConversationBuilder, ItemSource};
 use super::paths::{ListedBy, Path};
+use super::shared_response::SharedResponse;
 use crate::event::ThreadId;
 use crate::graph::ItemId;
 use crate::reduce::Diagnostics;
@@ -29,7 +30,9 @@ pub(super) struct MatchedItems {
 impl ConversationBuilder<'_> {
     /// Matches the items of a full request. Item k of the request is item k of the history if both have the same
     /// content, else the first unused item of the history with the same content, else a new item. Each item of the
-    /// history is used at most once.
+    /// history is used at most once. If the request lacks items of the history, its items are compared first with those
+    /// at the same distance from the latest response that it contains. No item behind that response is older than the
+    /// response.
     ///
     /// A reference is the item that it names, wherever this item stands in the thread, and however often the request
     /// refers to it. No listed item with content uses an item that a reference names. A listed item with an id and
@@ -43,19 +46,26 @@ impl ConversationBuilder<'_> {
     ) -> MatchedItems {
         let mut history_items = HistoryItems::new(history, items.len(), self);
         history_items.reserve_referenced(self, source.thread, items);
+        history_items.shared_response =
+            self.shared_response(source.thread, history_items.path, &history_items.items, items);
         let mut ids = Vec::with_capacity(items.len());
         let mut calls = CallsInList::new(self.items.len());
         let is_whole = history_items.unused <= items.len();
         for (index, &listed) in items.iter().enumerate() {
             let item = self.use_reference(source.thread, listed).or_else(|| {
+                let shared = history_items.shared_response;
+                let position = shared.map_or(index, |shared| shared.position(index));
+                let first_possible = shared.map_or(0, |shared| shared.first_possible(index));
+                let at_position = history_items.items.get(position).copied();
+                let at_position = at_position.or_else(|| self.paths.item_at(history_items.path, position));
                 let content = self.decoded(listed.content).map(|decoded| &decoded.content);
                 let call = content.and_then(|content| calls.answered_by(content));
                 let replaced = call.and_then(|(_, at)| history_items.items.get(at).copied().filter(|_| is_whole));
                 let answers_other = |item| self.answers_other_call(item, &calls, replaced);
                 let is_same = |item| self.repeats(source.thread, item, listed) && !answers_other(item);
-                let candidate = history_items.take_at_position(index, is_same);
-                let candidate =
-                    candidate.or_else(|| history_items.take_by_content(self, source.thread, listed, &calls));
+                let candidate = history_items.take_at_position(position, at_position.filter(|&item| is_same(item)));
+                let candidate = candidate
+                    .or_else(|| history_items.take_by_content(self, source.thread, listed, &calls, first_possible));
                 self.matched_or_new(source, candidate, listed, diagnostics)
             });
             item.into_iter().for_each(|item| self.add_to_list(&mut calls, item));
@@ -82,7 +92,7 @@ impl ConversationBuilder<'_> {
         let mut calls = CallsInList::new(self.items.len());
         for &listed in items {
             let item = self.use_reference(source.thread, listed).or_else(|| {
-                let candidate = history_items.take_by_content(self, source.thread, listed, &calls);
+                let candidate = history_items.take_by_content(self, source.thread, listed, &calls, 0);
                 self.matched_or_new(source, candidate, listed, diagnostics)
             });
             item.into_iter().for_each(|item| self.add_to_list(&mut calls, item));
@@ -110,6 +120,9 @@ struct HistoryItems {
     /// Number of occurrences of a content in the history that are known to be used, by identity hash. Only contents
     /// that were looked up are present.
     next_occurrence: HashMap<u128, usize>,
+    /// The latest response of the history that the list contains. `None` if it contains none, and if it is not matched
+    /// by position.
+    shared_response: Option<SharedResponse>,
     step_count: u64,
 }
 
@@ -134,6 +147,7 @@ impl HistoryItems {
             referenced: HashSet::new(),
             unused,
             next_occurrence: HashMap::new(),
+            shared_response: None,
             step_count: 0,
         }
     }
@@ -153,16 +167,15 @@ impl HistoryItems {
         is_new
     }
 
-    /// Uses the item at a position of the history if `is_same` returns `true` for it. Returns `None` if it is used or
-    /// reserved already, or differs.
-    fn take_at_position(&mut self, position: usize, is_same: impl Fn(ItemId) -> bool) -> Option<ItemId> {
+    /// Uses the item `candidate` at a position of the history. Returns `None` if it is used or reserved already.
+    fn take_at_position(&mut self, position: usize, candidate: Option<ItemId>) -> Option<ItemId> {
         self.step_count += 1;
-        let candidate = self.items.get(position).copied().filter(|&item| is_same(item))?;
-        (!self.referenced.contains(&candidate) && self.take(position)).then_some(candidate)
+        let candidate = candidate.filter(|item| !self.referenced.contains(item))?;
+        self.take(position).then_some(candidate)
     }
 
-    /// Uses the first unused item of the history with the content of a listed item. `calls` are the
-    /// calls before it in the list. Returns `None` if there is none, or if the listed item has only an id and a type,
+    /// Uses the first unused item of the history with the content of a listed item, from the position
+    /// `first_possible` on. `calls` are the calls before it in the list. Returns `None` if there is none, or if the listed item has only an id and a type,
     /// which tell no two items apart.
     fn take_by_content(
         &mut self,
@@ -170,6 +183,7 @@ impl HistoryItems {
         thread: &ThreadId,
         listed: ListedItem,
         calls: &CallsInList,
+        first_possible: usize,
     ) -> Option<ItemId> {
         if matches!(listed.id, ListedId::WithType(_)) {
             return None;
@@ -177,6 +191,11 @@ impl HistoryItems {
         let identity = conversation.identity(listed.content)?;
         if self.unused == 0 || !conversation.has_content(thread, identity) {
             return None;
+        }
+        if first_possible > 0 {
+            let before = conversation.count_before(thread, (self.path, identity), first_possible);
+            let next_occurrence = self.next_occurrence.entry(identity).or_default();
+            *next_occurrence = before.max(*next_occurrence);
         }
         loop {
             self.step_count += 1;
