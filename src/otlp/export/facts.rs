@@ -35,6 +35,9 @@ impl FactsReader<'_> {
     /// Reads the response of an inference call and digests it. Returns `None` if there is no response.
     fn response(&self, call: &InferenceCall) -> Option<ResponseDigest> {
         let payload = call.raw_response_payload_id.as_ref()?;
+        if is_ended_in_chunks(SpanObject::Inference(call)) {
+            return None;
+        }
         if call.raw_response_chunk_ids.is_empty() {
             return Some(self.digest(payload, |body| ResponseDigest::parse(body, self.content)));
         }
@@ -51,7 +54,7 @@ impl FactsReader<'_> {
             turn_id: object.turn_id().cloned(),
             status: object.execution().status,
             error: error(object).map(str::to_owned),
-            payload_ids: payload_ids(object),
+            payload_ids: span_payload_ids(object),
             detail: self.detail(object),
         }
     }
@@ -133,4 +136,29 @@ pub(in crate::otlp) fn payload_ids(object: SpanObject<'_>) -> Vec<RawPayloadId> 
     let mut seen = HashSet::new();
     let named = object.evidence().as_slice().iter().filter_map(|(_, payload)| payload.as_ref());
     named.filter(|payload| seen.insert(*payload)).cloned().collect()
+}
+
+/// Returns the payloads that the span of the object names: those that its events reference, without the chunks of a response
+/// whose call has ended. A live span does not know them as its response.
+fn span_payload_ids(object: SpanObject<'_>) -> Vec<RawPayloadId> {
+    let mut payloads = payload_ids(object);
+    if is_ended_in_chunks(object) {
+        let chunks: HashSet<_> = chunk_ids(object).iter().collect();
+        payloads.retain(|payload| !chunks.contains(payload));
+    }
+    payloads
+}
+
+/// Returns `true` if the call has ended and chunks are all that is known of its response.
+fn is_ended_in_chunks(object: SpanObject<'_>) -> bool {
+    object.execution().ended.is_some() && !chunk_ids(object).is_empty()
+}
+
+/// Returns the chunks of the response of a call.
+fn chunk_ids(object: SpanObject<'_>) -> &[RawPayloadId] {
+    match object {
+        SpanObject::Inference(call) => &call.raw_response_chunk_ids,
+        SpanObject::Compaction(request) => &request.raw_response_chunk_ids,
+        SpanObject::Thread(_) | SpanObject::Turn(_) | SpanObject::Tool(_) | SpanObject::CodeCell(_) => &[],
+    }
 }

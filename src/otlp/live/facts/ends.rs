@@ -95,7 +95,8 @@ impl LiveFacts {
         let is_recorded = recorded.as_ref().is_some_and(|response| response.has_known_items);
         let wire = wire.filter(|_| !is_recorded);
         let received = wire.and_then(|wire| self.take_response(wire)).filter(|response| response.is_response);
-        body.into_iter().chain(wire.filter(|_| received.is_some())).for_each(|body| self.add_payload(body));
+        // Also bytes that are no response, such as an error: the reducer reads them too.
+        body.into_iter().chain(wire).for_each(|body| self.add_payload(body));
         let response = match (received, recorded) {
             (Some(received), Some(recorded)) => Some(ResponseDigest {
                 response_id: received.response_id.or(recorded.response_id),
