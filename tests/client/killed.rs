@@ -58,7 +58,8 @@ fn received_chunks_survive_a_kill() {
     let chunks: Vec<_> =
         recording.bundle.events("other").iter().map(|chunk| recording.payload_bytes(&chunk["payloads"][0])).collect();
     assert_eq!(chunks, [SSE[0].as_bytes(), SSE[1].as_bytes()]);
-    assert!(recording.codes().is_empty(), "{:?}", recording.graph.diagnostics);
+    // The stream is of no known API.
+    assert_eq!(recording.codes(), ["response_unknown"]);
 }
 
 #[test]
