@@ -5,10 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use super::item::{Item, ItemContent};
-use super::message::Message;
-use super::object::list;
-use super::output::{Choice, Output};
-use super::part::{Part, PartContent};
+use super::output::Output;
 use super::response::Response;
 
 /// Texts of which at least one is in every response that asks for a tool: parts of the names of members and of the types
@@ -27,49 +24,21 @@ pub(crate) fn requested_tools(body: &[u8]) -> Option<Vec<String>> {
         return None;
     }
     let Some(response) = std::str::from_utf8(body).ok().and_then(Response::parse) else { return Some(Vec::new()) };
-    let asks = output_asks_for_tool(response.output());
-    asks.then(|| response.calls().into_iter().map(|call| call.id).collect())
-}
-
-fn output_asks_for_tool(output: &Output<'_>) -> bool {
-    let asks = |parts: Vec<Part<'_>>| parts.iter().any(|part| matches!(part.content, PartContent::Call(_)));
-    match output {
-        Output::Items(items) => items.iter().filter_map(|item| Item::read(item)).any(|item| item_asks_for_tool(&item)),
-        Output::Choices(choices) => {
-            let message = choices.first().and_then(|Choice { message, .. }| Message::read_or_text((*message)?));
-            message.is_some_and(|message| asks(message.into_parts()))
-        }
-        Output::Content(content) => asks(content.parts()),
-        Output::AttributeMessages(messages) => {
-            let messages = list(messages).unwrap_or_default();
-            messages.into_iter().filter_map(Message::read).any(|message| asks(message.into_parts()))
-        }
-        Output::Empty => false,
+    let calls = response.calls();
+    let asks = match response.output() {
+        Output::Items(items) => items.iter().filter_map(|item| Item::read(item)).any(|item| asks_for_tool(&item)),
         Output::Unknown => true,
-    }
+        Output::Choices(_) | Output::Content(_) | Output::AttributeMessages(_) | Output::Empty => !calls.is_empty(),
+    };
+    asks.then(|| calls.into_iter().map(|call| call.id).collect())
 }
 
-fn item_asks_for_tool(item: &Item<'_>) -> bool {
-    match item.content {
-        ItemContent::FunctionCall(_) | ItemContent::CustomToolCall(_) => true,
-        // The call of a tool that the provider runs has no id that an output could name.
-        ItemContent::HostedCall { call_id } => {
-            call_id.is_some() || item.kind.as_deref() == Some("mcp_approval_request")
-        }
-        ItemContent::Message { .. }
-        | ItemContent::Reasoning { .. }
-        | ItemContent::FunctionCallOutput(_)
-        | ItemContent::CustomToolCallOutput(_)
-        | ItemContent::HostedCallOutput { .. }
-        | ItemContent::Approval
-        | ItemContent::Compaction { .. }
-        | ItemContent::AgentMessage { .. }
-        | ItemContent::Reference
-        | ItemContent::AdditionalTools { .. }
-        | ItemContent::Directive => false,
-        // A call of a type that is not known yet may be one.
-        ItemContent::Unknown { call_id } => call_id.is_some(),
-    }
+/// Returns `true` if an item is a call that the program runs, or waits for its approval. A call that the provider runs has
+/// no id that an output could name.
+fn asks_for_tool(item: &Item<'_>) -> bool {
+    matches!(item.content, ItemContent::FunctionCall(_) | ItemContent::CustomToolCall(_))
+        || item.call_id().is_some()
+        || item.kind.as_deref() == Some("mcp_approval_request")
 }
 
 #[cfg(test)]
@@ -90,6 +59,7 @@ mod tests {
             r#"{"output":{"message":{"role":"assistant","content":[{"toolUse":{"toolUseId":"c","name":"n","input":{}}}]}}}"#,
             r#"{"message":{"role":"assistant","content":"","tool_calls":[{"function":{"name":"n","arguments":{}}}]},"done":true}"#,
             r#"{"gen_ai.output.messages":[{"role":"assistant","parts":[{"type":"tool_call","id":"c","name":"n","arguments":{}}]}]}"#,
+            r#"{"gen_ai.output.messages":{"role":"assistant","parts":[{"type":"tool_call","id":"c","name":"n","arguments":{}}]}}"#,
             "data: {\"type\":\"content_block_start\",\"content_block\":{\"type\":\"tool_use\"}}\n\n",
         ] {
             assert!(requested_tools(body.as_bytes()).is_some(), "{body}");
