@@ -404,7 +404,7 @@ impl ThreadOperation {
             ThreadEnded { thread_id: recording.id.clone(), status, error },
             at,
         );
-        self.session.threads().remove(&recording.id, self);
+        self.session.threads().remove(recording.id.as_str(), self);
         if self.parent.is_none() {
             let ended = RolloutEnded { status };
             if is_shutdown {

@@ -149,7 +149,9 @@ impl State {
             }
             now.saturating_duration_since(conversation.used) >= limit
         };
-        let idle = self.threads.extract_if(is_idle).map(|(_, conversation)| conversation.thread);
-        idle.inspect(|thread| threads.remove_every_id(&**thread)).collect()
+        let idle = self.threads.extract_if(is_idle);
+        // The id of a conversation is that of its thread.
+        let idle = idle.inspect(|(id, conversation)| threads.remove(id, &*conversation.thread));
+        idle.map(|(_, conversation)| conversation.thread).collect()
     }
 }

@@ -21,8 +21,8 @@ impl ThreadTable {
         lock(&self.0).insert(id, thread);
     }
 
-    /// Removes a thread that has ended, unless another thread has taken its id meanwhile.
-    pub(in crate::layer) fn remove<T>(&self, id: &ThreadId, thread: &T) {
+    /// Removes a thread that ends, unless another thread has taken its id meanwhile.
+    pub(in crate::layer) fn remove<T: ?Sized>(&self, id: &str, thread: &T) {
         let mut threads = lock(&self.0);
         if threads.get(id).is_some_and(|named| std::ptr::addr_eq(named.as_ptr(), thread)) {
             threads.remove(id);
@@ -32,11 +32,6 @@ impl ThreadTable {
     /// Returns the open thread with this id.
     pub(in crate::layer) fn get<T: Any + Send + Sync>(&self, id: &str) -> Option<Arc<T>> {
         lock(&self.0).get(id).and_then(Weak::upgrade)?.downcast().ok()
-    }
-
-    /// Removes a thread that is about to end, whatever its id is.
-    pub(super) fn remove_every_id<T: ?Sized>(&self, thread: &T) {
-        lock(&self.0).retain(|_, named| !std::ptr::addr_eq(named.as_ptr(), thread));
     }
 
     /// Removes all threads.
