@@ -401,10 +401,9 @@ impl ToolCallOperation {
         }
     }
 
-    /// Records that the call has settled, and may end before its span closes.
+    /// Sets the span, which has settled: the shutdown ends the call at that time.
     pub(in crate::layer) fn settle(&self, span: &Weak<dyn SettledSpan>) {
         self.settled.set(Weak::clone(span));
-        self.turn.add_settled(span);
     }
 
     /// Ends the call, after its agents.

@@ -264,7 +264,7 @@ impl TurnOperation {
     }
 
     /// Adds the span of an operation of this turn that has settled.
-    pub(super) fn add_settled(self: &Arc<Self>, span: &Weak<dyn SettledSpan>) {
+    pub(in crate::layer) fn add_settled(self: &Arc<Self>, span: &Weak<dyn SettledSpan>) {
         self.thread.inside().settled.add(Arc::as_ptr(self).addr(), span);
     }
 

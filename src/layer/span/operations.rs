@@ -65,8 +65,9 @@ impl ChildOperation {
             Self::Tool(tool) => tool.settle(span),
             Self::Compaction(compaction) => compaction.settle(span),
             // A script may go on after whatever it returned.
-            Self::Cell(_) => {}
+            Self::Cell(_) => return,
         }
+        self.turn().add_settled(span);
     }
 
     /// Returns `true` if a body of this kind is the answer or the result of the operation.

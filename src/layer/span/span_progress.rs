@@ -36,8 +36,8 @@ impl SpanState {
         if must_wait { Facts::Known } else { facts }
     }
 
-    /// Carries out what happens to the span by its lifecycle.
-    pub(super) fn apply(&self, input: Input) {
+    /// Carries out what happens to the span by its lifecycle. Returns the time of the end if it ended the operations.
+    pub(super) fn apply(&self, input: Input) -> Option<Timestamp> {
         let effect = lock(&self.lifecycle).next(input, &Timestamp::now);
         match effect {
             Effect::Nothing => {}
@@ -46,8 +46,10 @@ impl SpanState {
             Effect::End { since, at } => {
                 self.start(since);
                 self.end_closed(at);
+                return Some(at);
             }
         }
+        None
     }
 
     /// Stores the answer if a thread has finished its work in the span, and makes the operation known as settled.
@@ -252,10 +254,7 @@ impl Unwritten for SpanState {
 
 impl SettledSpan for SpanState {
     fn release(&self) {
-        let effect = lock(&self.lifecycle).next(Input::Released, &Timestamp::now);
-        if let Effect::End { since, at } = effect {
-            self.start(since);
-            self.end_closed(at);
+        if let Some(at) = self.apply(Input::Released) {
             end_live(&self.live, at);
         }
     }

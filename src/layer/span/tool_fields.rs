@@ -84,19 +84,7 @@ impl ToolFields {
 /// Returns the kind of tool of this name in format 1. Returns `None` for names that are no kind, or that tell only a part
 /// of one.
 fn kind_named(name: &str) -> Option<ToolKind> {
-    Some(match name {
-        "exec_command" => ToolKind::ExecCommand,
-        "write_stdin" => ToolKind::WriteStdin,
-        "apply_patch" => ToolKind::ApplyPatch,
-        "web" => ToolKind::Web,
-        "image_generation" => ToolKind::ImageGeneration,
-        "spawn_agent" => ToolKind::SpawnAgent,
-        "assign_agent_task" => ToolKind::AssignAgentTask,
-        "send_message" => ToolKind::SendMessage,
-        "wait_agent" => ToolKind::WaitAgent,
-        "close_agent" => ToolKind::CloseAgent,
-        _ => return None,
-    })
+    serde_json::from_value(serde_json::json!({ "type": name })).ok()
 }
 
 /// Returns the invocation of a shell tool. Arguments that are not an object with a command are the command.
