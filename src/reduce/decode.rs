@@ -16,6 +16,7 @@ mod decoded_payloads;
 mod delivery;
 mod draft;
 mod facts;
+mod identifying_members;
 mod inference_end;
 mod invocation;
 mod item_cache;

@@ -22,6 +22,7 @@ mod join;
 mod lifecycle;
 mod linear;
 mod names;
+mod partial_copies;
 mod processes;
 mod producer;
 mod producer_agents;

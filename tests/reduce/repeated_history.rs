@@ -128,3 +128,43 @@ fn numbers_without_a_fraction_are_found_as_integers() {
     assert_eq!(request_items(&graph, "b"), [1]);
     assert_eq!(crate::shapes::render_item(item(&graph, 1)), r#"assistant function_call c find: json {"lat":1.0}"#);
 }
+
+#[test]
+fn arguments_that_are_empty_are_found_as_an_empty_object() {
+    let call = |function: Value| {
+        json!({ "role": "assistant", "content": null, "tool_calls": [
+        { "id": "c", "type": "function", "function": function }] })
+    };
+    let forms = [
+        json!({ "name": "f", "arguments": "" }),
+        json!({ "name": "f", "arguments": " " }),
+        json!({ "name": "f", "arguments": "{}" }),
+        json!({ "name": "f", "arguments": "null" }),
+        json!({ "name": "f", "arguments": {} }),
+        json!({ "name": "f", "arguments": null }),
+        json!({ "name": "f" }),
+    ];
+    let sent = |first: &Value, second: &Value| {
+        let next = json!({ "messages": [call(second.clone())] });
+        let response = json!({ "choices": [{ "message": call(first.clone()) }] });
+        request_items(&repeated(json!({ "messages": [] }), response, next), "b")
+    };
+    for first in &forms {
+        for second in &forms {
+            assert_eq!(sent(first, second), [1], "{first} then {second}");
+        }
+        let others = [json!({ "name": "f", "arguments": "[]" }), json!({ "name": "f", "arguments": "{\"a\":1}" })];
+        for other in others {
+            assert_eq!(sent(first, &other), [2], "{first} then {other}");
+        }
+    }
+    // So do items of the Responses API. The input of a custom tool is a text, which may be empty.
+    let mut case = Case::new();
+    let item =
+        |arguments: &str| json!({ "type": "function_call", "call_id": "c", "name": "f", "arguments": arguments });
+    let custom = |input: &str| json!({ "type": "custom_tool_call", "call_id": "d", "name": "g", "input": input });
+    case.request_body("a", json!({ "input": [] }));
+    case.response_body("a", json!({ "id": "r", "output": [item(""), custom("")] }));
+    case.request_body("b", json!({ "input": [item("{}"), custom("{}")] }));
+    assert_eq!(request_items(&case.check(&[]), "b"), [1, 3]);
+}

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::identifying_members::Members;
 use crate::provider::{Object, list, text};
 
 /// Maximum nesting depth. The same as `serde_json`'s.
@@ -18,15 +19,27 @@ const SUMMARY_BYTES: usize = 240;
 /// Returns `None` if the value is nested too deep, or has an unpaired surrogate or a number beyond `f64`.
 pub(super) fn canonical(value: &RawValue) -> Option<String> {
     let mut out = String::with_capacity(value.get().len());
-    write(value, &mut out, MAX_DEPTH)?;
+    write(value, Members::All, &mut out, MAX_DEPTH)?;
     Some(out)
+}
+
+/// Returns the canonical text of an object or a list without the members that do not identify it. `canonical` is its
+/// canonical text with them.
+pub(super) fn identifying(canonical: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let value: Option<&RawValue> = serde_json::from_str(canonical).ok();
+    // A canonical text is valid JSON of a permitted depth.
+    match value.and_then(|value| write(value, Members::Identifying, &mut out, MAX_DEPTH)) {
+        Some(()) => Cow::Owned(out),
+        None => Cow::Borrowed(canonical),
+    }
 }
 
 /// Returns the canonical text of an object with the given fields, which must be sorted by name. Returns `None` in the
 /// cases in which [`canonical`] does.
 pub(super) fn canonical_object<'a>(fields: impl IntoIterator<Item = (Cow<'a, str>, &'a RawValue)>) -> Option<String> {
     let mut out = String::new();
-    write_object(fields, &mut out, MAX_DEPTH - 1)?;
+    write_object(fields, Members::All, &mut out, MAX_DEPTH - 1)?;
     Some(out)
 }
 
@@ -97,17 +110,17 @@ fn is_in_number(byte: &u8) -> bool {
     byte.is_ascii_digit() || matches!(byte, b'e' | b'E' | b'+' | b'-' | b'.')
 }
 
-fn write(value: &RawValue, out: &mut String, depth: usize) -> Option<()> {
+fn write(value: &RawValue, members: Members, out: &mut String, depth: usize) -> Option<()> {
     let inner = depth.checked_sub(1)?;
     match value.get().as_bytes().first()? {
-        b'{' => write_object(Object::from_value(value)?.into_sorted()?, out, inner)?,
+        b'{' => write_object(Object::from_value(value)?.into_sorted()?, members, out, inner)?,
         b'[' => {
             out.push('[');
             for (index, value) in list(value)?.into_iter().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
-                write(value, out, inner)?;
+                write(value, members, out, inner)?;
             }
             out.push(']');
         }
@@ -120,17 +133,27 @@ fn write(value: &RawValue, out: &mut String, depth: usize) -> Option<()> {
 
 fn write_object<'a>(
     fields: impl IntoIterator<Item = (Cow<'a, str>, &'a RawValue)>,
+    members: Members,
     out: &mut String,
     inner: usize,
 ) -> Option<()> {
     out.push('{');
-    for (index, (key, value)) in fields.into_iter().enumerate() {
-        if index > 0 {
+    let mut is_first = true;
+    for (key, value) in fields {
+        let Some(members_inside) = members.inside(&key) else { continue };
+        let before = out.len();
+        if !is_first {
             out.push(',');
         }
         write_text(&key, out)?;
         out.push(':');
-        write(value, out, inner)?;
+        let start = out.len();
+        write(value, members_inside, out, inner)?;
+        if members.contain_value(out.get(start..)?) {
+            is_first = false;
+        } else {
+            out.truncate(before);
+        }
     }
     out.push('}');
     Some(())

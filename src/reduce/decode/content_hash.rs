@@ -15,8 +15,9 @@ pub(super) struct ContentHashes {
     pub(super) complete: u128,
     /// Hash that decides if two items are the same. It covers no annotations, no texts and summaries of reasoning with
     /// encrypted content, no names of models and of tools that answer, and no failure of a tool, because these may be
-    /// missing from either copy. Of an item that is one JSON value it covers no fields that only describe a copy. Texts of
-    /// an answer count as one text, and numbers without a fraction are integers, because clients write them so.
+    /// missing from either copy. Of an item that is one JSON value, and of a part that is an object, it covers no members
+    /// that only describe a copy or that are empty. Texts of an answer count as one text, numbers without a fraction are
+    /// integers, and a call without arguments has an empty object, because clients write them so.
     pub(super) identity: u128,
     /// The `identity` that the item has without what clients may drop: the id of a tool call, the phase of a message.
     /// `None` if the item has neither.
@@ -75,7 +76,10 @@ enum Coverage {
 /// Returns `true` if the complete content of an item that is not encrypted is its identity.
 fn is_identity(draft: &ItemDraft) -> bool {
     let name_counts = draft.name.is_none() || is_identified_by_name(draft);
-    let is_plain = |part: &DraftPart| is_content(part) && matches!(part.identity(), None | Some(Cow::Borrowed(_)));
+    let is_plain = |part: &DraftPart| {
+        let is_same_json = part.recognized_by.is_none() && matches!(part.identity(), None | Some(Cow::Borrowed(_)));
+        is_content(part) && is_same_json && !is_empty_arguments(draft, part)
+    };
     let is_whole = !joins_texts(draft) || draft.parts.len() <= 1;
     name_counts && !draft.is_error && is_whole && draft.parts.iter().all(is_plain)
 }
@@ -84,6 +88,17 @@ fn is_identity(draft: &ItemDraft) -> bool {
 /// answer when they repeat it, or split them.
 fn joins_texts(draft: &ItemDraft) -> bool {
     draft.role == Role::Assistant && draft.kind == ItemKind::Message
+}
+
+/// Returns `true` if a part of an item stands for the arguments of a function call that has none.
+fn is_empty_arguments(draft: &ItemDraft, part: &DraftPart) -> bool {
+    let is_empty = match &part.part {
+        Part::Text(text) => text.trim_ascii().is_empty(),
+        Part::Json { summary } => &**summary == "null",
+        Part::PayloadRef { .. } => part.canonical.is_none(),
+        Part::LabelledText { .. } | Part::Summary(_) | Part::Encoded { .. } | Part::Code { .. } => false,
+    };
+    is_empty && draft.kind == ItemKind::FunctionCall
 }
 
 /// Returns `true` if items with other names are other items: calls, and what programs write. Clients may add the name of
@@ -139,6 +154,8 @@ fn hash(draft: &ItemDraft, coverage: Coverage, labels: Labels<'_>, counts: impl 
     while let Some(part) = parts.next() {
         if is_complete {
             hash.part(&part.part, part.canonical.as_deref());
+        } else if is_empty_arguments(draft, part) {
+            hash.part(&Part::Json { summary: "{}".into() }, Some("{}"));
         } else if let Part::Text(first) = &part.part
             && joins_texts(draft)
         {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::canonical_json::{canonical, canonical_object, canonical_text, integers, summary};
+use super::canonical_json::{canonical, canonical_object, canonical_text, identifying, integers, summary};
 use super::decode_error::{DecodeError, UNREADABLE_VALUE};
+use super::identifying_members::Members;
 use crate::event::CallId;
 use crate::graph::{self, AgentMessage, Channel, HistoryEffect, ItemKind, Role};
 use crate::provider::{Content, Object, Part, PartContent, is_null, optional_text, text};
@@ -123,14 +124,14 @@ impl ItemDraft {
     }
 
     /// Adds a part for the JSON of the whole item. Later requests repeat the item even if they have other values, or
-    /// none, in the fields that only describe a copy. Fields that are null count as absent, as some clients omit them.
+    /// none, in the fields that only describe a copy, or in others that clients leave out.
     pub(super) fn push_item(&mut self, item: &RawValue) -> Result<(), DecodeError> {
         self.push_json(item)?;
         let fields = Object::from_value(item).and_then(Object::into_sorted).ok_or(UNREADABLE_VALUE)?.into_iter();
-        let content = fields.filter(|(name, value)| !is_null(value) && !FIELDS_OF_A_COPY.contains(&&**name));
+        let content = fields.filter(|(name, _)| !FIELDS_OF_A_COPY.contains(&&**name));
         let recognized_by = canonical_object(content).ok_or(UNREADABLE_VALUE)?;
         if let Some(part) = self.parts.last_mut() {
-            part.recognized_by = Some(recognized_by);
+            part.recognized_by = Some(identifying_text(&recognized_by).unwrap_or(recognized_by));
         }
         Ok(())
     }
@@ -163,8 +164,14 @@ impl ItemDraft {
     /// Adds a reference to content that remains in the payload. References with equal `value` are equal content.
     pub(super) fn push_reference(&mut self, label: &str, value: Option<&RawValue>) -> Result<(), DecodeError> {
         let canonical_text = value.map(|value| canonical(value).ok_or(UNREADABLE_VALUE)).transpose()?;
-        self.push(graph::Part::PayloadRef { label: label.into() }, canonical_text);
+        self.push_canonical_reference(label, canonical_text);
         Ok(())
+    }
+
+    fn push_canonical_reference(&mut self, label: &str, canonical: Option<String>) {
+        let recognized_by = canonical.as_deref().and_then(identifying_text);
+        let part = graph::Part::PayloadRef { label: label.into() };
+        self.parts.push(DraftPart { part, canonical, recognized_by, purpose: PartPurpose::Content });
     }
 
     /// Adds a reference to an object that remains in the payload. References are equal content if the fields are equal
@@ -177,8 +184,7 @@ impl ItemDraft {
     ) -> Result<(), DecodeError> {
         let fields =
             object.into_sorted().ok_or(UNREADABLE_VALUE)?.into_iter().filter(|(name, value)| counts(name, value));
-        let canonical_text = canonical_object(fields).ok_or(UNREADABLE_VALUE)?;
-        self.push(graph::Part::PayloadRef { label: label.into() }, Some(canonical_text));
+        self.push_canonical_reference(label, Some(canonical_object(fields).ok_or(UNREADABLE_VALUE)?));
         Ok(())
     }
 
@@ -246,4 +252,9 @@ impl ItemDraft {
             (label, _, _) => self.push_reference(label.as_deref().unwrap_or("content"), Some(part.raw)),
         }
     }
+}
+
+/// Returns a canonical text without what clients leave out. Returns `None` if it has nothing of that.
+fn identifying_text(canonical: &str) -> Option<String> {
+    Members::may_omit(canonical).then(|| identifying(canonical)).filter(|text| text != canonical).map(Cow::into_owned)
 }

@@ -33,6 +33,10 @@ pub(super) fn merge_copies(first: &Content, second: &Content) -> MergedCopies {
 /// Returns the parts of the first copy, with the texts and the summaries of the copy that has any. Returns `None` if
 /// both copies have some and they differ.
 fn merged_parts<'c>(first: &'c Content, second: &'c Content) -> Option<Vec<&'c Part>> {
+    // Copies of a call have equal arguments, which may be empty in another form.
+    if first.kind.is_call() {
+        return Some(first.parts.iter().collect());
+    }
     let is_text = |part: &&Part| part.as_text().is_some();
     let is_summary = |part: &&Part| matches!(part, Part::Summary(_));
     // Copies of a message have one text, in one part or in several.

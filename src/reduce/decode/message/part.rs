@@ -73,7 +73,7 @@ pub(super) fn add(builder: &mut MessageBuilder, part: Part<'_>) {
 fn executed_draft(call: &RawValue) -> Result<ItemDraft, DecodeError> {
     let mut draft = ItemDraft::new(Role::Assistant, Some(Channel::Commentary), ItemKind::FunctionCall);
     draft.is_executed = true;
-    draft.push_json(call)?;
+    draft.push_item(call)?;
     Ok(draft)
 }
 
