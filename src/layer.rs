@@ -83,11 +83,10 @@
 //! (`previous_response_id`), record the full request in its place, with all items and without that id; the model sees the
 //! same. A graph has a gap otherwise, with the notice that the earlier response is unknown.
 //!
-//! Other bodies do not go through fields, but through [`SpanExt`]. *Instants* are events of target `otel_trace`, emitted
-//! inside the span that they are about or below it. `otel_trace.event` names the kind of instant and
-//! `otel_trace.payload` is its body as JSON text:
+//! Other bodies do not go through fields, but through [`SpanExt`]. *Instants* are events of target `otel_trace`.
+//! `otel_trace.event` names the kind of instant and `otel_trace.payload` is its body as JSON text:
 //!
-//! | `otel_trace.event` | applies to the nearest | further fields |
+//! | `otel_trace.event` | is about a | further fields |
 //! | --- | --- | --- |
 //! | `tool_call_runtime_started`, `tool_call_runtime_ended` | tool call | `otel_trace.status`: `failed`, `cancelled`, `aborted` |
 //! | `code_cell_initial_response`, `code_cell_ended` | code cell | `otel_trace.status`: `yielded`, `failed`, `terminated` |
@@ -96,6 +95,20 @@
 //! | `protocol_event_observed` | thread | `otel_trace.protocol_event` |
 //! | `mcp_tool_call_correlation_assigned` | tool call | `otel_trace.mcp_call_id` |
 //! | `other` | thread | `otel_trace.other.kind`, `otel_trace.message` as its summary; the payload is its metadata |
+//!
+//! An instant names its operation by a field with its id, and may then be emitted anywhere, as in a spawned task or after the
+//! span closed: `gen_ai.tool.call.id` a tool call, `otel_trace.code_cell.id` a code cell, `otel_trace.turn.id` a turn, and
+//! `gen_ai.conversation.id` a thread, or the only open turn of that thread. Without such a field it is about the nearest
+//! operation of its kind at or above the span that it stands in. An id is looked up in the thread that the instant stands in,
+//! then in the thread that `gen_ai.conversation.id` names, then in the other threads of the bundle; an instant that stands in
+//! no thread is looked up in the only bundle that is open. Of several operations with one id in a thread, an open one comes
+//! before those that have ended, and a later one before an earlier one. A tool call or a code cell that has ended is found
+//! until its turn ends (in a long turn, the last 1,024 of its thread), the last turn until its thread ends.
+//!
+//! An instant that finds no operation, finds one in several threads or has an unknown name is an *orphan*. It is recorded as an
+//! `other` event of kind `orphan_event`, with its fields and its body, in the bundle that it stands in, otherwise in the only
+//! open one, and is the notice `orphan_event` of a graph. [`Stats::orphan_events`](crate::Stats::orphan_events) counts all
+//! orphans, also those for which there is no bundle; the first one is reported on stderr, or each to `on_loss`.
 //!
 //! ```
 //! let tool = tracing::info_span!(

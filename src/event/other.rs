@@ -17,7 +17,8 @@ pub struct ProtocolEventObserved {
 }
 
 /// Any other observation, distinguished by its kind. Among the kinds that the recorder writes are `recording_gap` for
-/// lines and payloads that could not be written, `orphan_span` for an operation without a parent, and `process_spawned`
+/// lines and payloads that could not be written, `orphan_span` for an operation without a parent,
+/// `orphan_event` for an event of the program about no recorded operation, and `process_spawned`
 /// for an agent in another process ([`ProcessSpawned`](super::ProcessSpawned)). Older readers reject this event, so it
 /// is only written if there is something to report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub struct Other {
 impl Other {
     /// Kind of an observation that holds a payload for which no event has a field, such as a chunk of a response.
     pub(crate) const PAYLOAD: &str = "payload";
+    /// Kind of an observation of an event that names no recorded operation.
+    pub(crate) const ORPHAN_EVENT: &str = "orphan_event";
 }
 
 /// A JSON value that is kept as its text, so that nesting of any depth and numbers of any size are preserved. The text

@@ -122,6 +122,8 @@ codes! {
     RecordingGap = "recording_gap", Notice, Continues;
     /// A span had no enclosing thread. The recorder added an implicit thread.
     OrphanSpan = "orphan_span", Notice, Continues;
+    /// An event of the program is about no recorded operation, or has an unknown name. It is not part of the graph.
+    OrphanEvent = "orphan_event", Notice, Continues;
     /// The root directory has no bundle of a spawned process. The target of its edge has no trace.
     MissingChild = "missing_child", Notice, Continues;
     /// The parent of a process has no bundle in the root directory, or did not record the spawn.

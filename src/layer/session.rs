@@ -4,6 +4,7 @@ pub(super) mod conversations;
 pub(super) mod environment;
 pub(super) mod ids;
 pub(crate) mod live;
+pub(super) mod open_bundles;
 pub(super) mod open_operations;
 pub(super) mod reentrancy;
 pub(super) mod requested_calls;
@@ -11,7 +12,7 @@ pub(crate) mod stderr;
 pub(super) mod threads;
 pub(super) mod unwritten;
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -21,6 +22,7 @@ use conversations::Conversations;
 use environment::Parent;
 use ids::{LayerNumber, SessionId};
 use live::LiveSpanExporter;
+use open_bundles::OpenBundles;
 use open_operations::{OpenKey, OpenOperation, OpenOperations};
 use reentrancy::{is_recording_suppressed, lock};
 use requested_calls::RequestedCalls;
@@ -47,13 +49,17 @@ pub(in crate::layer) struct Session {
     warned_late: AtomicBool,
     /// `true` once implicit operations were attached to a span that has no kind field.
     implicit_at_plain_span: AtomicBool,
+    /// `true` once stderr has been warned that an event is about no recorded operation.
+    warned_orphan: AtomicBool,
     last_layer: AtomicU64,
-    layers: Mutex<HashSet<LayerNumber>>,
+    /// The layers that exist, with the address of the registry that each is in, if it is known.
+    layers: Mutex<BTreeMap<LayerNumber, Option<usize>>>,
     open: OpenOperations,
     unwritten: UnwrittenTable,
     threads: Arc<ThreadTable>,
     conversations: Conversations,
     requested_calls: RequestedCalls,
+    open_bundles: OpenBundles,
 }
 
 impl Session {
@@ -71,6 +77,7 @@ impl Session {
             live: OnceLock::new(),
             warned_late: AtomicBool::new(false),
             implicit_at_plain_span: AtomicBool::new(false),
+            warned_orphan: AtomicBool::new(false),
             last_layer: AtomicU64::new(0),
             layers: Mutex::default(),
             open: OpenOperations::default(),
@@ -78,6 +85,7 @@ impl Session {
             threads: Arc::default(),
             conversations: Conversations::new(conversation_idle),
             requested_calls: RequestedCalls::default(),
+            open_bundles: OpenBundles::default(),
         }
     }
 
@@ -89,8 +97,21 @@ impl Session {
     /// Registers a new layer and returns its number.
     pub(in crate::layer) fn register_layer(&self) -> LayerNumber {
         let number = LayerNumber(self.last_layer.fetch_add(1, Ordering::Relaxed));
-        lock(&self.layers).insert(number);
+        lock(&self.layers).insert(number, None);
         number
+    }
+
+    /// Sets the registry, by address, that a layer is in.
+    pub(in crate::layer) fn set_registry(&self, layer: LayerNumber, registry: usize) {
+        lock(&self.layers).insert(layer, Some(registry));
+    }
+
+    /// Returns `true` if a layer is the first of this session in its registry.
+    pub(in crate::layer) fn is_first_layer(&self, layer: LayerNumber) -> bool {
+        let layers = lock(&self.layers);
+        let registry = layers.get(&layer).copied().flatten();
+        registry.is_none()
+            || layers.iter().find(|(_, other)| **other == registry).is_some_and(|(first, _)| *first == layer)
     }
 
     /// Returns `true` if a layer was ever created.
@@ -107,6 +128,23 @@ impl Session {
                 "{what} came after the recording under {} was shut down and is lost; keep the guard until the program \
                  ends: `let (recorder, _guard) = …`, not `_`",
                 self.root.display()
+            ));
+        }
+    }
+
+    /// Counts an event of the program that is about no recorded operation. Without an `on_loss` callback, also warns on
+    /// stderr, once.
+    pub(in crate::layer) fn report_orphan(&self, summary: &str, is_kept: bool) {
+        self.options.report_loss(Lost::OrphanEvent, summary);
+        if self.options.on_loss.is_none() && !self.warned_orphan.swap(true, Ordering::Relaxed) {
+            let kept = if is_kept {
+                "it is kept in the log as `orphan_event`"
+            } else {
+                "it is lost, as no single bundle is open"
+            };
+            report(format_args!(
+                "{summary}; {kept}; emit it in the span of its operation, or give it the operation's id \
+                 (`gen_ai.tool.call.id`, `otel_trace.code_cell.id`, `otel_trace.turn.id`, `gen_ai.conversation.id`)"
             ));
         }
     }
@@ -130,7 +168,7 @@ impl Session {
 
     /// Returns `true` if the layer has not been dropped, so that it may still be in a subscriber.
     pub(in crate::layer) fn has_layer(&self, layer: LayerNumber) -> bool {
-        lock(&self.layers).contains(&layer)
+        lock(&self.layers).contains_key(&layer)
     }
 
     /// Returns `true` after the shutdown.
@@ -195,6 +233,11 @@ impl Session {
     /// Returns the conversations whose threads the layer supplies.
     pub(in crate::layer) fn conversations(&self) -> &Conversations {
         &self.conversations
+    }
+
+    /// Returns the open bundles with their threads.
+    pub(in crate::layer) fn open_bundles(&self) -> &OpenBundles {
+        &self.open_bundles
     }
 
     /// Returns the calls of tools that models asked for and that wait for a tool call.

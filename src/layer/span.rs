@@ -12,6 +12,7 @@ mod field_facts;
 mod fields;
 mod implicit;
 mod instant;
+mod instant_target;
 mod json_text;
 pub(super) mod operations;
 mod outcome_event;

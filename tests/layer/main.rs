@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod addressed_events;
 mod both_sides;
 mod child_processes;
 mod coding_agent;

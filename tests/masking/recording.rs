@@ -74,7 +74,9 @@ pub(crate) fn record_secret_everywhere(secret: &str) {
         gen_ai.request.model = "m", error.type = %text, gen_ai.output.messages = %named);
     span.in_scope(|| {
         let (event_type, payload) = (text.as_str(), named.to_string());
-        event!(target: "otel_trace", Level::INFO, otel_trace.event = "protocol_event", otel_trace.protocol_event = event_type,
+        event!(target: "otel_trace", Level::INFO, otel_trace.event = "protocol_event_observed",
+            otel_trace.protocol_event = event_type, otel_trace.payload = payload);
+        event!(target: "otel_trace", Level::INFO, otel_trace.event = event_type, otel_trace.message = event_type,
             otel_trace.payload = payload);
     });
     drop(span);

@@ -33,10 +33,14 @@ pub enum Lost {
     Unsynced,
     /// An event or payload that was recorded after the shutdown.
     Late,
+    /// An event of the program that is about no recorded operation, or that cannot tell which. It is kept in the log if
+    /// it stands in a span of a bundle or a single bundle is open.
+    OrphanEvent,
 }
 
 impl Lost {
-    /// Returns the wire name of the lost event or payload, or `bundle`, `unsynced` or `late`.
+    /// Returns the wire name of the lost event or payload, or `bundle`, `unsynced`, `late` or
+    /// `orphan_event`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Event(kind) | Self::Text(kind) => kind.name(),
@@ -44,6 +48,7 @@ impl Lost {
             Self::Bundle => "bundle",
             Self::Unsynced => "unsynced",
             Self::Late => "late",
+            Self::OrphanEvent => "orphan_event",
         }
     }
 }
@@ -62,6 +67,7 @@ impl fmt::Display for Loss {
             Lost::Bundle => write!(f, "a run is not recorded: {}", self.reason),
             Lost::Unsynced => write!(f, "recorded data may not survive a crash of the machine: {}", self.reason),
             Lost::Late => write!(f, "recorded after the shutdown: {}", self.reason),
+            Lost::OrphanEvent => write!(f, "an event names no operation: {}", self.reason),
         }
     }
 }
@@ -78,6 +84,7 @@ pub struct Tally {
     lost_bundles: AtomicU64,
     unsynced: AtomicU64,
     late: AtomicU64,
+    orphan_events: AtomicU64,
     removed_bundles: AtomicU64,
 }
 
@@ -115,6 +122,7 @@ impl Default for Tally {
             lost_bundles: AtomicU64::new(0),
             unsynced: AtomicU64::new(0),
             late: AtomicU64::new(0),
+            orphan_events: AtomicU64::new(0),
             removed_bundles: AtomicU64::new(0),
         }
     }
@@ -143,6 +151,7 @@ impl Tally {
             Lost::Bundle => drop(self.lost_bundles.fetch_add(1, Ordering::Relaxed)),
             Lost::Unsynced => drop(self.unsynced.fetch_add(1, Ordering::Relaxed)),
             Lost::Late => drop(self.late.fetch_add(1, Ordering::Relaxed)),
+            Lost::OrphanEvent => drop(self.orphan_events.fetch_add(1, Ordering::Relaxed)),
         }
     }
 
@@ -160,6 +169,7 @@ impl Tally {
             lost_bundles: self.lost_bundles.load(Ordering::Relaxed),
             unsynced: self.unsynced.load(Ordering::Relaxed),
             late: self.late.load(Ordering::Relaxed),
+            orphan_events: self.orphan_events.load(Ordering::Relaxed),
             removed_bundles: self.removed_bundles.load(Ordering::Relaxed),
         }
     }
@@ -189,13 +199,17 @@ pub struct Stats {
     pub unsynced: u64,
     /// Number of events and payloads that were recorded after the shutdown, and ignored.
     pub late: u64,
+    /// Number of events of the program that are about no recorded operation. They are in the log, as `other` events of
+    /// kind `orphan_event`, unless no bundle or several were open.
+    pub orphan_events: u64,
     /// Number of bundles of other runs that were removed by the retention of the root directory
     /// ([`Limits::root`](crate::Limits::root)).
     pub removed_bundles: u64,
 }
 
 impl Stats {
-    /// Returns the total number of losses, without late and unsynced events and payloads.
+    /// Returns the total number of losses, without late and unsynced events and payloads, and
+    /// without orphan events.
     pub fn lost(&self) -> u64 {
         let sum = |counts: &BTreeMap<&'static str, u64>| counts.values().sum::<u64>();
         let events = sum(&self.lost_events) + sum(&self.lost_texts);

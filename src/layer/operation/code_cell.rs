@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::end::End;
+use super::findable::Findable;
 use super::inside_thread::CellInside;
 use super::lifecycle::Lifecycle;
 use super::thread_recording::{JsonPayload, SpanRecording};
@@ -87,6 +88,20 @@ impl CodeCellOperation {
         self.id.get()
     }
 
+    /// Returns the ids by which events refer to the cell: that in the log, and that of the program if it is another one.
+    fn ids(&self) -> impl Iterator<Item = Arc<str>> + use<> {
+        let own = self.id.get().map(|id| Arc::clone(id.as_arc()));
+        let given = self.facts.runtime_id.as_deref().filter(|given| own.as_deref() != Some(*given));
+        let given = given.map(Arc::from);
+        own.into_iter().chain(given)
+    }
+
+    /// Returns `true` if events refer to the cell by `id`.
+    pub(in crate::layer) fn has_id(&self, id: &str) -> bool {
+        let own = self.id.get().is_some_and(|own| own.as_str() == id);
+        own || self.facts.runtime_id.as_deref() == Some(id)
+    }
+
     /// Starts the cell if it is pending. Called before the script runs. Returns `true` if the start event is in the
     /// log.
     pub(in crate::layer) fn start(self: &Arc<Self>, at: Timestamp) -> bool {
@@ -116,6 +131,7 @@ impl CodeCellOperation {
                 recording.try_write_event(&scope.context, started, at)?;
                 self.turn.start_inside();
                 self.turn.thread().inside().add_cell(self);
+                self.ids().for_each(|id| self.turn.thread().inside().cells_by_id.add(id, self));
                 Ok(())
             });
         }
@@ -222,7 +238,9 @@ impl CodeCellOperation {
         at: Timestamp,
     ) -> Option<PayloadRef> {
         let mut payload = payload;
+        let mut has_ended = false;
         self.lifecycle.end(self.session(), || {
+            has_ended = true;
             let response_payload = payload.take();
             let (Some((recording, scope)), Some(id)) = (self.recording(at), self.id.get()) else { return };
             if lock(&self.progress).response_status.replace(status).is_none() {
@@ -233,6 +251,10 @@ impl CodeCellOperation {
             recording.write_event(&scope.context, ended, at);
             self.turn.end_inside(false);
         });
+        if has_ended {
+            let cells = &self.turn.thread().inside().cells_by_id;
+            self.ids().for_each(|id| cells.end(&id, self, || self.turn.is_ended()));
+        }
         payload
     }
 
@@ -256,6 +278,12 @@ impl CodeCellOperation {
             End::Closed => CellStatus::Terminated,
         };
         self.write_end(status, None, at);
+    }
+}
+
+impl Findable for CodeCellOperation {
+    fn turn_address(&self) -> usize {
+        Arc::as_ptr(&self.turn).addr()
     }
 }
 

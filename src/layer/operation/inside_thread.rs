@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::end::End;
+use super::findable::FindableOperations;
 use super::last_inside::LastInside;
 use super::settled::SettledSpans;
 use crate::event::{Timestamp, TurnId};
@@ -34,8 +35,14 @@ pub(super) trait CellInside: Debug + Send + Sync {
 pub(super) struct InsideThread {
     /// Open turns, by the id by which spans refer to them.
     turns: Mutex<HashMap<TurnId, Weak<dyn TurnInside>>>,
+    /// The turn that ended last, with the id by which spans refer to it, until the thread ends.
+    ended_turn: Mutex<Option<(TurnId, Arc<dyn TurnInside>)>>,
     /// Code cells that may still run.
     cells: Mutex<Vec<Weak<dyn CellInside>>>,
+    /// The tool calls that events find by id.
+    pub(super) tools: FindableOperations,
+    /// The code cells that events find by id.
+    pub(super) cells_by_id: FindableOperations,
     /// The last turn.
     pub(super) last_turn: LastInside,
     /// Spans of operations that have settled.
@@ -50,12 +57,26 @@ impl InsideThread {
         lock(&self.turns).insert(id, turn);
     }
 
-    /// Removes a turn that has ended, unless another turn has taken its id since.
-    pub(super) fn remove_turn<T: TurnInside>(&self, id: &TurnId, turn: &T) {
+    /// Removes a turn that has ended from the open ones, unless another turn has taken its id since, with the operations
+    /// that only events find by id.
+    pub(super) fn end_turn<T: TurnInside>(&self, id: &TurnId, turn: &Arc<T>) {
         let mut turns = lock(&self.turns);
-        if turns.get(id).is_some_and(|open| std::ptr::addr_eq(open.as_ptr(), turn)) {
+        if turns.get(id).is_some_and(|open| std::ptr::addr_eq(open.as_ptr(), Arc::as_ptr(turn))) {
             turns.remove(id);
         }
+        drop(turns);
+        let address = Arc::as_ptr(turn).addr();
+        self.tools.end_turn(address);
+        self.cells_by_id.end_turn(address);
+        let ended: Arc<T> = Arc::clone(turn);
+        let before = lock(&self.ended_turn).replace((id.clone(), ended));
+        drop(before);
+    }
+
+    /// Forgets the turn that ended last, because the thread has ended.
+    pub(super) fn forget_ended_turn(&self) {
+        let forgotten = lock(&self.ended_turn).take();
+        drop(forgotten);
     }
 
     /// Returns `true` if a turn is open.
@@ -66,6 +87,29 @@ impl InsideThread {
     /// Returns the open turn to which spans refer by `id`. Returns `None` if there is none.
     pub(super) fn turn<T: TurnInside>(&self, id: &str) -> Option<Arc<T>> {
         let turn: Arc<dyn Any + Send + Sync> = lock(&self.turns).get(id).and_then(Weak::upgrade)?;
+        turn.downcast().ok()
+    }
+
+    /// Returns the turn to which an event refers by `id`: an open one, or the one that ended last.
+    pub(super) fn turn_of_event<T: TurnInside>(&self, id: &str) -> Option<Arc<T>> {
+        let ended = || {
+            let ended = lock(&self.ended_turn);
+            ended.as_ref().filter(|(ended, _)| ended.as_str() == id).map(|(_, turn)| Arc::clone(turn))
+        };
+        let downcast = |turn: Arc<dyn Any + Send + Sync>| turn.downcast().ok();
+        self.turn(id).or_else(|| downcast(ended()?))
+    }
+
+    /// Returns the only open turn, or if none is open, the turn that ended last.
+    pub(super) fn only_turn<T: TurnInside>(&self) -> Option<Arc<T>> {
+        let open: Vec<_> = lock(&self.turns).values().filter_map(Weak::upgrade).collect();
+        let turn: Arc<dyn Any + Send + Sync> = match <[_; 1]>::try_from(open) {
+            Ok([only]) => only,
+            Err(several) if several.is_empty() => {
+                Arc::clone(&lock(&self.ended_turn).as_ref()?.1) as Arc<dyn TurnInside>
+            }
+            Err(_) => return None,
+        };
         turn.downcast().ok()
     }
 

@@ -125,6 +125,16 @@ impl ThreadOperation {
         self.is_interrupted.store(true, Ordering::Relaxed);
     }
 
+    /// Removes what events find of the thread if it has ended and no turn has outlived it.
+    pub(super) fn forget_if_over(&self) {
+        if self.lifecycle.is_ended() && !self.inside.has_open_turn() {
+            self.inside.forget_ended_turn();
+            if let Some(recording) = self.started() {
+                self.session.open_bundles().remove(recording.bundle_address(), self);
+            }
+        }
+    }
+
     /// Returns the live span that opened this thread.
     pub(super) fn live(&self) -> &Live {
         &self.live
@@ -161,6 +171,9 @@ impl ThreadOperation {
         self.lifecycle.start_prepared(&self.session, || {
             self.write_start(metadata, at);
             self.session.threads().add(identity.id.clone(), self);
+            if let Some(recording) = self.started() {
+                self.session.open_bundles().add(recording.bundle_address(), self, self.parent.is_none());
+            }
             Ok(())
         });
         Some(())
@@ -358,6 +371,7 @@ impl ThreadOperation {
                 self.write_end(recording, status, error, is_shutdown, at);
             }
         });
+        self.forget_if_over();
     }
 
     /// Returns the thread of a session to which spans refer by `id`.

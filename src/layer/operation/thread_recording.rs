@@ -36,6 +36,11 @@ impl ThreadRecording {
         EventContext { thread_id: Some(self.id.clone()), ..EventContext::default() }
     }
 
+    /// Returns the address of the bundle, which no other bundle has while a thread of this one exists.
+    pub(super) fn bundle_address(&self) -> usize {
+        Arc::as_ptr(&self.bundle).addr()
+    }
+
     /// Returns the recording of a span of this thread, for its operations.
     pub(super) fn of<'a>(&'a self, live: &'a Live) -> SpanRecording<'a> {
         SpanRecording { thread: self, live }

@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::code_cell::CodeCellOperation;
-use super::end::{End, SHUT_DOWN, WITHOUT_RESULT};
+use super::end::End;
+use super::findable::Findable;
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, SpanRecording};
 use super::tool_agents::ToolAgents;
-use super::tool_invocation::{FUNCTION_OUTPUT, InvocationBody, ToolInvocation};
+use super::tool_invocation::{InvocationBody, ToolInvocation};
 use super::tool_kind;
+use super::tool_progress::{ToolCallProgress, outcome};
 use super::turn::{TurnOperation, TurnScope};
-use crate::bundle::{Body, Json, Lost, ReadyBody};
+use crate::bundle::{Body, Json, Lost};
 use crate::event::{
     CallId, EventContext, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind,
     PayloadRef, Requester, RuntimeToolId, Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded,
@@ -44,43 +46,25 @@ pub(in crate::layer) struct ToolCallFacts {
 pub(in crate::layer) struct ToolCallOperation {
     turn: Arc<TurnOperation>,
     live: Live,
-    facts: ToolCallFacts,
+    pub(super) facts: ToolCallFacts,
+    /// What the tool is called with, until the call ends: an ended call is kept, so that events find it.
+    invocation: Mutex<Option<Arc<ToolInvocation<'static>>>>,
+    /// The type of the item that returns the output, if the facts contain an invocation.
+    pub(super) output_item_type: Option<&'static str>,
     id: OnceLock<ToolCallId>,
-    lifecycle: Lifecycle,
-    progress: Mutex<ToolCallProgress>,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) progress: Mutex<ToolCallProgress>,
     agents: ToolAgents,
     settled: SettledSlot,
 }
 
-/// Parts of a tool call that have been recorded so far.
-#[derive(Debug, Default, Clone)]
-struct ToolCallProgress {
-    invocation: Option<PayloadRef>,
-    /// The invocation that the start event references.
-    started_invocation: Option<PayloadRef>,
-    result: Option<PayloadRef>,
-    /// `true` if `result` was made from the fields of the span.
-    is_result_from_fields: bool,
-    error: Option<String>,
-    /// `true` if there was a result, whether it was stored or lost.
-    has_result: bool,
-}
-
-impl ToolCallProgress {
-    /// Records a result, stored or lost. Returns the result that it replaces, unless that was made from the fields of the
-    /// span.
-    fn set_result(&mut self, result: Option<PayloadRef>) -> Option<PayloadRef> {
-        self.has_result = true;
-        let was_from_fields = std::mem::take(&mut self.is_result_from_fields);
-        self.result.replace(result?).filter(|_| !was_from_fields)
-    }
-}
-
 impl ToolCallOperation {
-    pub(in crate::layer) fn new(turn: Arc<TurnOperation>, facts: ToolCallFacts, live: Live) -> Arc<Self> {
+    pub(in crate::layer) fn new(turn: Arc<TurnOperation>, mut facts: ToolCallFacts, live: Live) -> Arc<Self> {
+        let output_item_type = facts.invocation.as_ref().map(ToolInvocation::output_item_type);
+        let invocation = Mutex::new(facts.invocation.take().map(Arc::new));
         let (id, lifecycle, progress) = (OnceLock::new(), Lifecycle::new(), Mutex::default());
         let (agents, settled) = (ToolAgents::default(), SettledSlot::default());
-        Arc::new(Self { turn, live, facts, id, lifecycle, progress, agents, settled })
+        Arc::new(Self { turn, live, facts, invocation, output_item_type, id, lifecycle, progress, agents, settled })
     }
 
     /// Returns the tool call's id in the log. Returns `None` before the call has started.
@@ -120,7 +104,7 @@ impl ToolCallOperation {
         Some((recording.of(&self.live), scope))
     }
 
-    fn session(&self) -> &Arc<Session> {
+    pub(super) fn session(&self) -> &Arc<Session> {
         self.turn.session()
     }
 
@@ -135,7 +119,10 @@ impl ToolCallOperation {
     }
 
     /// Starts the call if it is pending. Returns `None` if its start event is not in the log.
-    fn ensure_started(self: &Arc<Self>, at: Timestamp) -> Option<(SpanRecording<'_>, &TurnScope, &ToolCallId)> {
+    pub(super) fn ensure_started(
+        self: &Arc<Self>,
+        at: Timestamp,
+    ) -> Option<(SpanRecording<'_>, &TurnScope, &ToolCallId)> {
         let (recording, scope) = self.recording(at)?;
         if self.lifecycle.is_pending() {
             if self.session().is_off("a tool call") {
@@ -150,17 +137,18 @@ impl ToolCallOperation {
 
     /// Writes the start event, after storing the invocation.
     fn write_start(self: &Arc<Self>, recording: SpanRecording<'_>, scope: &TurnScope, at: Timestamp) {
-        let ToolCallFacts { name, namespace: _, call_id, runtime_id, kind, invocation, cell } = &self.facts;
+        let ToolCallFacts { name, namespace: _, call_id, runtime_id, kind, invocation: _, cell } = &self.facts;
+        let invocation = lock(&self.invocation).clone();
         // The start event of the cell must precede that of its call.
         let cell = cell.as_ref().filter(|cell| cell.start(at)).and_then(|cell| cell.id());
         let recorded = lock(&self.progress).invocation.clone();
         let invocation_payload = recorded.or_else(|| {
-            let body = self.invocation_body(invocation.as_ref()?);
+            let body = self.invocation_body(invocation.as_deref()?);
             // The start event is written even if the invocation is lost.
             recording.store_payload(PayloadKind::ToolInvocation, &Json(&body)).ok().map(|stored| stored.reference)
         });
         // Masked before the summary truncates it: truncation could split a secret, which masking would then miss.
-        let input = invocation.as_ref().map(ToolInvocation::input_text);
+        let input = invocation.as_deref().map(ToolInvocation::input_text);
         let masked_input =
             input.as_deref().map(|text| self.session().options.mask_text(EventKind::ToolCallStarted, text));
         self.lifecycle.start(self.session(), self, || {
@@ -186,6 +174,7 @@ impl ToolCallOperation {
             };
             recording.try_write_event(&scope.context, started, at)?;
             self.turn.start_inside();
+            self.ids().for_each(|id| self.turn.thread().inside().tools.add(id, self));
             if let Some(id) = call_id {
                 self.turn.remove_requested_call(id.as_str());
             }
@@ -238,8 +227,23 @@ impl ToolCallOperation {
         recording.write_event(&EventContext::default(), event, at);
     }
 
+    /// Returns the ids by which events refer to the call: that in the log, and that of the provider if it is another
+    /// one.
+    fn ids(&self) -> impl Iterator<Item = Arc<str>> + use<> {
+        let own = self.id.get().map(|id| Arc::clone(id.as_arc()));
+        let given = self.facts.call_id.as_ref().map(CallId::as_arc).filter(|given| own.as_ref() != Some(*given));
+        let given = given.map(Arc::clone);
+        own.into_iter().chain(given)
+    }
+
+    /// Returns `true` if events refer to the call by `id`.
+    pub(in crate::layer) fn has_id(&self, id: &str) -> bool {
+        let given = self.facts.call_id.as_ref().is_some_and(|given| given.as_str() == id);
+        given || self.id.get().is_some_and(|own| own.as_str() == id)
+    }
+
     /// Writes a payload event for a payload that belongs to this call.
-    fn write_payload_event(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
+    pub(super) fn write_payload_event(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
         self.turn.write_payload_event(payload, &serde_json::json!({ "tool_call_id": self.id.get() }), at);
     }
 
@@ -290,37 +294,9 @@ impl ToolCallOperation {
     }
 
     /// Counts the data of this call as lost because its start event was lost, so that the log cannot refer to the call.
-    fn count_loss_without_start(&self, lost: Lost) {
+    pub(super) fn count_loss_without_start(&self, lost: Lost) {
         if let Some(recording) = self.turn.thread().started() {
             recording.bundle.writer.report_dependent_loss(lost, "the start of its tool call could not be written");
-        }
-    }
-
-    /// Records the result, a `tool_result` body. Bytes that are not JSON are the text that the tool returned, if they are
-    /// UTF-8.
-    pub(in crate::layer) fn record_result(self: &Arc<Self>, body: &dyn Body) {
-        let at = Timestamp::now();
-        if self.session().is_off("a tool result") {
-            return;
-        }
-        let Some((recording, _, _)) = self.ensure_started(at) else {
-            return self.count_loss_without_start(Lost::Payload(PayloadKind::ToolResult));
-        };
-        let ready = self.session().options.prepare_body(PayloadKind::ToolResult, body);
-        if let Some(text) = ready.text() {
-            return self.record_output(text);
-        }
-        let stored = recording.store_ready(ready);
-        let (result, raw) = match stored.and_then(|stored| recording.json_payload(PayloadKind::ToolResult, stored)) {
-            Ok(JsonPayload { reference, raw }) => (Some(reference), raw),
-            Err(_counted) => (None, None),
-        };
-        let set_result = || lock(&self.progress).set_result(result.clone());
-        // A result that comes after the end, or that a later result replaces, is referenced by a separate payload
-        // event.
-        let separate = self.lifecycle.unless_ended(set_result).unwrap_or(result);
-        for reference in separate.into_iter().chain(raw) {
-            self.write_payload_event(reference, at);
         }
     }
 
@@ -343,17 +319,6 @@ impl ToolCallOperation {
         self.lifecycle.is_ended()
     }
 
-    /// Records the text that the tool returned to the model, or to the code cell that made the call.
-    pub(in crate::layer) fn record_output(self: &Arc<Self>, text: &str) {
-        if self.facts.cell.is_some() {
-            return self.record_result(&Json(&serde_json::json!({ "type": "code_mode_response", "value": text })));
-        }
-        let call_id = self.facts.call_id.as_ref();
-        let item_type = self.facts.invocation.as_ref().map_or(FUNCTION_OUTPUT, ToolInvocation::output_item_type);
-        let item = serde_json::json!({ "type": item_type, "call_id": call_id, "output": text });
-        self.record_result(&Json(&serde_json::json!({ "type": "direct_response", "response_item": item })));
-    }
-
     /// Records a body of any kind.
     pub(in crate::layer) fn record_payload(self: &Arc<Self>, kind: PayloadKind, body: &dyn Body) {
         if kind == PayloadKind::ToolResult {
@@ -369,28 +334,10 @@ impl ToolCallOperation {
 
     /// Records an invocation from the fields of the span that came after the start. Ignored if one is known.
     pub(in crate::layer) fn record_late_invocation(self: &Arc<Self>, invocation: &ToolInvocation<'_>) {
-        let is_known = self.facts.invocation.is_some() || lock(&self.progress).invocation.is_some();
+        let is_known = self.output_item_type.is_some() || lock(&self.progress).invocation.is_some();
         if !is_known {
             self.record_payload(PayloadKind::ToolInvocation, &Json(&self.invocation_body(invocation)));
         }
-    }
-
-    /// Records a result from the fields of the span, unless the program has recorded a result body. Replaces an earlier
-    /// result from fields.
-    pub(in crate::layer) fn record_output_from_fields(self: &Arc<Self>, text: &str) {
-        let is_known = {
-            let progress = lock(&self.progress);
-            progress.result.is_some() && !progress.is_result_from_fields
-        };
-        if !is_known {
-            self.record_output(text);
-            lock(&self.progress).is_result_from_fields = true;
-        }
-    }
-
-    /// Returns `true` if there was a result, whether it was stored or lost.
-    pub(in crate::layer) fn has_result(&self) -> bool {
-        lock(&self.progress).has_result
     }
 
     /// Sets the error that the end event reports if the span closes without another end.
@@ -418,7 +365,9 @@ impl ToolCallOperation {
         // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
         let stored = self.error_result(&end).and_then(|body| recording.store_ready(body).ok());
         let error_payload = stored.map(|stored| stored.reference);
+        let mut has_ended = false;
         self.lifecycle.end(self.session(), || {
+            has_ended = true;
             let Some(id) = self.id.get() else { return };
             // Read under the lifecycle's lock: a result may have arrived after `end` was called.
             let progress = lock(&self.progress).clone();
@@ -429,16 +378,17 @@ impl ToolCallOperation {
             recording.write_event(&scope.context, ended, at);
             self.turn.end_inside(false);
         });
+        if has_ended {
+            *lock(&self.invocation) = None;
+            let tools = &self.turn.thread().inside().tools;
+            self.ids().for_each(|id| tools.end(&id, self, || self.turn.is_ended()));
+        }
     }
+}
 
-    /// Returns a result body for a call that fails without a result. Returns `None` if none is needed.
-    fn error_result(&self, end: &End) -> Option<ReadyBody> {
-        let progress = lock(&self.progress).clone();
-        // No body is encoded while a panic unwinds: a redactor of the program could panic again.
-        let (status, error) = outcome(end, &progress, None);
-        let error = error.filter(|_| status == ExecutionStatus::Failed && progress.result.is_none())?;
-        let body = serde_json::json!({ "type": "error", "error": error });
-        Some(self.session().options.prepare_body(PayloadKind::ToolResult, &Json(&body)))
+impl Findable for ToolCallOperation {
+    fn turn_address(&self) -> usize {
+        Arc::as_ptr(&self.turn).addr()
     }
 }
 
@@ -451,29 +401,5 @@ impl OpenOperation for ToolCallOperation {
         let at = Timestamp::now();
         self.end(End::Shutdown, at);
         end_live(&self.live, at);
-    }
-}
-
-/// Returns the final status of a call that ends with `end`, with its error or reason. If its span closed, an error
-/// fails the call, a result completes it, a panic that unwinds through it fails it, and a call without any of these is
-/// cancelled. `unwound` is the error of such a panic.
-fn outcome<'a>(
-    end: &'a End,
-    progress: &'a ToolCallProgress,
-    unwound: Option<&'a str>,
-) -> (ExecutionStatus, Option<&'a str>) {
-    match end {
-        End::Completed => (ExecutionStatus::Completed, None),
-        End::Failed(error) => (ExecutionStatus::Failed, Some(error)),
-        End::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
-        End::Shutdown => (ExecutionStatus::Cancelled, Some(SHUT_DOWN)),
-        End::Closed => match &progress.error {
-            Some(error) => (ExecutionStatus::Failed, Some(error)),
-            None if progress.has_result => (ExecutionStatus::Completed, None),
-            None => match unwound {
-                Some(error) => (ExecutionStatus::Failed, Some(error)),
-                None => (ExecutionStatus::Cancelled, Some(WITHOUT_RESULT)),
-            },
-        },
     }
 }

@@ -297,16 +297,27 @@ impl TurnOperation {
             }
             ExecutionStatus::Completed | ExecutionStatus::Running => {}
         }
+        let mut ended = None;
         self.lifecycle.end(self.session(), || {
             let Some((recording, scope)) = self.started() else { return };
+            ended = Some(self.lookup_id(scope));
             self.thread.inside().last_turn.end(&**self, outcome(status, error.as_deref()));
             let ended = TurnEnded { turn_id: scope.turn_id.clone(), status, error };
             recording.of(&self.live).write_event(&scope.context, ended, at);
-            self.thread.inside().remove_turn(&self.lookup_id(scope), &**self);
             for call in std::mem::take(&mut *lock(&self.requested_calls)) {
                 self.session().requested_calls().remove(&call, &**self);
             }
         });
+        if let Some(id) = ended {
+            self.thread.inside().end_turn(&id, self);
+            // A turn may outlive its thread.
+            self.thread.forget_if_over();
+        }
+    }
+
+    /// Returns `true` if the turn has ended or will never start.
+    pub(super) fn is_ended(&self) -> bool {
+        self.lifecycle.is_ended()
     }
 
     /// Adds the ids of calls of tools that a model asked for.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
+use smallvec::SmallVec;
 use tracing::callsite::Identifier;
 use tracing::dispatcher::WeakDispatch;
 use tracing::field::FieldSet;
@@ -22,6 +23,7 @@ use super::extension::SpanExtension;
 use super::fields::{Fields, has_kind_field};
 use super::implicit::ImplicitOperations;
 use super::instant::Instant;
+use super::instant_target::Resolved;
 use super::outcome_event::OutcomeEvent;
 use super::span_state::{SpanPosition, SpanState};
 use super::wire_event::WireEvent;
@@ -105,14 +107,21 @@ where
         live.on_new_span(NewSpan { id, attributes, enclosing, subscriber: self.dispatch.get() })
     }
 
-    /// Records an instant in the nearest enclosing span that it applies to.
+    /// Records an instant for the operation that it is about.
     fn record_instant(&self, event: &Event<'_>, ctx: &Context<'_, S>) {
-        let Some(instant) = Instant::from_event(event) else { return };
-        let Some(scope) = ctx.event_scope(event) else { return };
-        let states = scope.filter_map(|span| self.state(&span)).inspect(|state| state.touch());
-        let Some(state) = { states }.find(|state| instant.applies_to(state)) else { return };
-        if self.owns(&state) {
-            instant.record_in(&state);
+        let scope = ctx.event_scope(event).into_iter().flatten();
+        let states: SmallVec<[Arc<SpanState>; 4]> = scope.filter_map(|span| self.state(&span)).collect();
+        let is_own = match states.first() {
+            Some(state) => self.owns(state),
+            None => self.session.is_first_layer(self.number),
+        };
+        let Some(instant) = Instant::from_event(event).filter(|_| is_own) else { return };
+        if self.session.is_shut() {
+            return self.session.report_late("an event of target `otel_trace`");
+        }
+        match instant.resolve(&self.session, &states) {
+            Resolved::Found(target) => instant.record(&target),
+            Resolved::Orphan(reason, home) => instant.record_orphan(&self.session, reason, home.as_ref()),
         }
     }
 
@@ -181,7 +190,11 @@ where
     fn on_register_dispatch(&self, subscriber: &Dispatch) {
         // Called once per layer, so this cannot fail.
         let _ = self.dispatch.set(subscriber.downgrade());
-        if subscriber.downcast_ref::<Registry>().is_none() {
+        let registry = subscriber.downcast_ref::<Registry>();
+        if let Some(registry) = registry {
+            self.session.set_registry(self.number, std::ptr::from_ref(registry).addr());
+        }
+        if registry.is_none() {
             self.warn(
                 "this subscriber is not built on `tracing_subscriber::Registry`; typed handles record nothing under it",
             );

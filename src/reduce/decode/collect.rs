@@ -159,6 +159,7 @@ impl Facts {
         let code = match &*other.kind {
             "recording_gap" => Code::RecordingGap,
             "orphan_span" => Code::OrphanSpan,
+            Other::ORPHAN_EVENT => Code::OrphanEvent,
             ProcessSpawned::KIND => return self.add_child_process(line_context, other, diagnostics),
             _ => return,
         };
