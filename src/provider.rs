@@ -62,6 +62,7 @@ mod tests;
 
 pub(crate) use apis::ApiSet;
 pub(crate) use entries::{Entries, EntryFormat};
+pub(crate) use error_body::error_text;
 pub(crate) use history_edit::{AppliedEdit, PermittedEdit};
 pub(crate) use item::{Item, ItemContent};
 pub(crate) use message::{Message, RoleName};

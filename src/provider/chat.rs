@@ -105,7 +105,7 @@ impl Api for Chat {
         parts.annotations.extend(speech.map(|audio| Part::of_source(audio, "audio")));
         parts.annotations.extend(sources::of_message(message).into_iter().map(Source::part));
         if let Some(calls) = message.non_null("tool_calls") {
-            match list(calls) {
+            match list(calls).or_else(|| Object::from_value(calls).map(|_| vec![calls])) {
                 Some(calls) => parts.after.extend(calls.into_iter().map(Part::call_beside_content)),
                 None => {
                     let content = PartContent::Malformed(Problem::CallsNotAList);
@@ -173,7 +173,7 @@ impl Api for Chat {
         let elsewhere = if usage.is_none() { usage_elsewhere(body) } else { None };
         let usage = usage.or(elsewhere.as_ref()).filter(|usage| has_counts(usage))?;
         let written_1h = reader.count(usage, "cache_creation/ephemeral_1h_input_tokens");
-        Some(TokenCounts {
+        let counts = TokenCounts {
             input: reader.count(usage, "prompt_tokens"),
             cached: reader.first(usage, &CACHE_HITS),
             cache_write: reader.first(usage, &CACHE_WRITES).or(written_1h),
@@ -181,7 +181,8 @@ impl Api for Chat {
             output: reader.count(usage, "completion_tokens"),
             reasoning: reader.first(usage, &REASONING_COUNTS),
             total: reader.count(usage, "total_tokens"),
-        })
+        };
+        Some(counts.with_cache_in_input())
     }
 
     fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {

@@ -22,7 +22,7 @@ pub(crate) enum EntryFormat {
 pub(crate) enum Entries<'a> {
     /// A list.
     List(Vec<&'a RawValue>),
-    /// One message in place of a list.
+    /// One message or item in place of a list.
     One(&'a RawValue),
     /// A text that stands for one message.
     Text(&'a RawValue),
@@ -46,12 +46,10 @@ impl<'a> Entries<'a> {
         if is_null(value) {
             return Self::Null;
         }
-        match (list(value), format) {
-            (Some(list), _) => Self::List(list),
-            (None, EntryFormat::Messages | EntryFormat::AttributeMessages) if Object::from_value(value).is_some() => {
-                Self::One(value)
-            }
-            (None, _) => Self::Other(value),
+        match list(value) {
+            Some(list) => Self::List(list),
+            None if Object::from_value(value).is_some() => Self::One(value),
+            None => Self::Other(value),
         }
     }
 

@@ -23,6 +23,13 @@ pub(super) fn message(body: &Object<'_>) -> Option<String> {
     message_in(body, MAX_DEPTH).map(|message| bounded_error(&message))
 }
 
+/// Returns the message of an error body that is a JSON text. Returns `None` for any other body, and for an empty text.
+pub(crate) fn error_text(body: &str) -> Option<String> {
+    let value: &RawValue = serde_json::from_str(body).ok()?;
+    let message = text(value).filter(|text| !text.trim_ascii().is_empty())?;
+    Some(bounded_error(&message))
+}
+
 fn message_in<'a>(object: &Object<'a>, depth: usize) -> Option<Cow<'a, str>> {
     let depth = depth.checked_sub(1)?;
     MESSAGE_FIELDS.iter().filter_map(|name| object.non_null(name)).find_map(|value| message_of(value, depth))
@@ -62,6 +69,14 @@ mod tests {
             r#"{"success":false,"errors":[{"code":1,"message":"boom"}],"messages":[]}"#,
         ] {
             assert_eq!(message_of_body(body).as_deref(), Some("boom"), "{body}");
+        }
+    }
+
+    #[test]
+    fn json_text_is_a_message() {
+        assert_eq!(error_text(r#" "boom" "#).as_deref(), Some("boom"));
+        for body in ["boom", r#""""#, r#"" ""#, "7", "null", r#"{"error":"boom"}"#, r#"["boom"]"#, "", r#""boom"#] {
+            assert_eq!(error_text(body), None, "{body}");
         }
     }
 

@@ -85,7 +85,7 @@ pub(crate) struct Compaction<'a> {
 /// The reason why a part is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Problem {
-    /// The calls beside the content are no list.
+    /// The calls beside the content are neither a list nor one call.
     CallsNotAList,
     /// A call is no object.
     CallNotAnObject,

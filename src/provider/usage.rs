@@ -93,6 +93,19 @@ impl TokenCounts {
         self.total = sum([self.total, total]);
     }
 
+    /// Adds the tokens of the cache to the input and to the total, if some servers left them out: fewer tokens cannot have
+    /// been read from the cache, or written to it, than were sent.
+    pub(super) fn with_cache_in_input(self) -> Self {
+        let Self { input: Some(input), cached, cache_write, output, total, .. } = self else { return self };
+        if cached.max(cache_write).is_none_or(|of_cache| of_cache <= input) {
+            return self;
+        }
+        let with_cache = sum([Some(input), cached, cache_write]);
+        let is_sum = total.is_some() && total == sum([Some(input), output]);
+        let total = if is_sum { sum([with_cache, output]) } else { total };
+        Self { input: with_cache, total, ..self }
+    }
+
     /// Returns the usage, reconciled with the provider's own total. Returns no usage if neither input nor output tokens
     /// were counted.
     fn reconciled(self, problems: &mut Vec<UsageProblem>) -> Option<Usage> {

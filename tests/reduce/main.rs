@@ -53,6 +53,7 @@ mod stream_chunks;
 mod stream_cuts;
 mod stream_errors;
 mod stream_pieces;
+mod stream_starts;
 mod stream_unread;
 mod streams;
 mod strict;

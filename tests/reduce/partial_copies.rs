@@ -15,7 +15,7 @@ fn without(value: &Value, is_left_out: &dyn Fn(&str, &Value) -> bool) -> Value {
             kept.map(|(name, value)| (name.clone(), without(value, is_left_out))).collect()
         }
         Value::Array(values) => values.iter().map(|value| without(value, is_left_out)).collect(),
-        value => value.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
@@ -29,7 +29,7 @@ fn with_nulls(value: &Value) -> Value {
             members.iter().map(|(name, value)| (name.clone(), null(name, value))).collect()
         }
         Value::Array(values) => values.iter().map(with_nulls).collect(),
-        value => value.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 

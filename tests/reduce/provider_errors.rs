@@ -151,6 +151,63 @@ fn failed_call_with_a_body_of_an_unknown_shape_is_reported() {
     assert_eq!(graph.diagnostics[0].raw_payload_id, Some("raw_payload:2".into()));
 }
 
+/// Reduces a call that ended in the way that `end` names, with `text` recorded as its response, or as a part of it.
+fn recorded_text(end: &str, text: &str, wire: Option<&[u8]>, codes: &[Code]) -> Graph {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    let payload = case.body_bytes("inference_response", text.as_bytes());
+    let wire = wire.map(|bytes| case.body_bytes("inference_response", bytes));
+    let mut event = json!({ "type": end, "inference_call_id": "a", "wire_payload": wire });
+    let members = match end {
+        "inference_failed" => json!({ "error": "own", "partial_response_payload": payload }),
+        "inference_cancelled" => json!({ "reason": "own", "partial_response_payload": payload }),
+        _ => json!({ "response_id": null, "response_payload": payload }),
+    };
+    event.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    case.event(event);
+    case.check(codes)
+}
+
+#[test]
+fn text_recorded_in_place_of_a_response_is_read_as_far_as_it_is_an_error() {
+    for end in ["inference_failed", "inference_cancelled"] {
+        check_error(&recorded_text(end, "\"boom\"", None, &[]), End::Failed);
+        for page in ["<html>502 Bad Gateway</html>", "upstream connect error", "\"\"", "7", "null"] {
+            let graph = recorded_text(end, page, None, &[Code::ResponseUnknown]);
+            assert_eq!(call(&graph, "a").provider_error, None, "{page}");
+        }
+        // A body that was damaged is no text.
+        for damaged in ["{\"id\":\"r\",\"choi", "[{\"error\":", "", "\0\0"] {
+            recorded_text(end, damaged, None, &[Code::BadPayload]);
+        }
+        // The bytes that the client received say more.
+        let bytes = json!({ "error": { "message": "boom" } }).to_string();
+        check_error(&recorded_text(end, "refused", Some(bytes.as_bytes()), &[]), End::Failed);
+    }
+    for text in ["\"boom\"", "<html></html>"] {
+        let graph = recorded_text("inference_completed", text, None, &[Code::BadPayload]);
+        assert_eq!(call(&graph, "a").error, None);
+    }
+}
+
+#[test]
+fn received_json_text_is_the_error_of_a_call_that_did_not_complete() {
+    for end in [End::Failed, End::Cancelled] {
+        check_error(&received(end, b"\"boom\"", &[]), end);
+    }
+    assert_eq!(call(&received(End::Completed, b"\"boom\"", &[Code::ResponseUnknown]), "a").error, None);
+}
+
+#[test]
+fn cancelled_call_with_a_body_of_an_unknown_shape_is_reported() {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "messages": [] }));
+    let payload = case.body("inference_response", json!({ "reason": 7 }));
+    case.event(json!({ "type": "inference_cancelled", "inference_call_id": "a", "reason": "own",
+        "partial_response_payload": payload }));
+    case.check_strict(&[Code::ResponseUnknown]);
+}
+
 #[test]
 fn bytes_that_are_no_response_are_reported() {
     let pages = [&b"<html>502 Bad Gateway</html>"[..], b"upstream connect error", b"\xff\xfe"];

@@ -202,7 +202,7 @@ fn invalid_message_is_left_out() {
         format!(r#"{{"role":"user","content":[{{"type":"image","source":{deep}}}]}}"#),
         format!(r#"{{"role":"assistant","tool_calls":[{{"id":"c","function":{{"name":"f","arguments":{deep}}}}}]}}"#),
         r#"{"role":"assistant","tool_calls":[7]}"#.to_owned(),
-        r#"{"role":"assistant","tool_calls":{"id":"c"}}"#.to_owned(),
+        r#"{"role":"assistant","tool_calls":"c"}"#.to_owned(),
         r#"{"role":"assistant","content":[{"functionCall":7}]}"#.to_owned(),
         r#"{"role":"assistant","content":[{"functionResponse":7}]}"#.to_owned(),
     ] {

@@ -216,7 +216,7 @@ impl ItemDraft {
         }
     }
 
-    /// Adds the content of a message: a text, a list of parts, or a reference for any other value.
+    /// Adds the content of a message: a text, a list of parts, one part, or a reference for any other value.
     pub(super) fn push_content(&mut self, content: Option<Content<'_>>) -> Result<(), DecodeError> {
         let Some(content) = content else { return self.push_reference("content", None) };
         let value = content.0;
@@ -227,6 +227,7 @@ impl ItemDraft {
         let parts = match content.listed_parts() {
             Some(parts) => parts,
             None if is_null(value) => Vec::new(),
+            None if is_part(value) => vec![Part::read(value)],
             None => return self.push_reference("content", Some(value)),
         };
         for part in parts {
@@ -252,6 +253,11 @@ impl ItemDraft {
             (label, _, _) => self.push_reference(label.as_deref().unwrap_or("content"), Some(part.raw)),
         }
     }
+}
+
+/// Returns `true` if a value in place of the parts of a message is one part.
+fn is_part(value: &RawValue) -> bool {
+    Object::from_value(value).is_some_and(|part| part.text("type").is_some())
 }
 
 /// Returns a canonical text without what clients leave out. Returns `None` if it has nothing of that.

@@ -8,7 +8,7 @@ use super::listed_item::ListedItem;
 use crate::graph::Role;
 use crate::provider::{Content, Entries, EntryFormat, Item, ItemContent, Source};
 
-/// Parses a list of Responses API items. `null` counts as an empty list. Returns `None` for other values.
+/// Parses a list of Responses API items, or one item. `null` counts as an empty list. Returns `None` for other values.
 pub(super) fn responses(value: &RawValue, cache: &ItemCache) -> Option<Vec<ListedItem>> {
     let entries = Entries::read(value, EntryFormat::Items);
     if matches!(entries, Entries::Text(_)) { None } else { responses_input(entries, cache) }
@@ -19,14 +19,15 @@ pub(super) fn responses_list(items: Vec<&RawValue>, cache: &ItemCache) -> Vec<Li
     parse_all(items, ItemFormat::ResponsesItem, cache)
 }
 
-/// Parses the `input` of a Responses API request: a list of items, or a string that stands for one user message.
+/// Parses the `input` of a Responses API request: a list of items, one item, or a string that stands for one user message.
 /// Returns `None` for other values.
 pub(super) fn responses_input(entries: Entries<'_>, cache: &ItemCache) -> Option<Vec<ListedItem>> {
     match entries {
         Entries::List(items) => Some(responses_list(items, cache)),
         Entries::Text(text) => Some(parse_all(vec![text], ItemFormat::ResponsesText, cache)),
+        Entries::One(item) => Some(responses_list(vec![item], cache)),
         Entries::Null => Some(Vec::new()),
-        Entries::One(_) | Entries::Embedded(_) | Entries::Other(_) => None,
+        Entries::Embedded(_) | Entries::Other(_) => None,
     }
 }
 

@@ -54,6 +54,8 @@ pub(in crate::reduce) enum ResponseItems {
     NotRecorded,
     /// The bytes of the response have an encoding that is not decoded. Contains its name.
     Encoded(&'static str),
+    /// The program recorded a text in place of a body, such as the page of a proxy.
+    Text,
     /// The bytes of the response are neither a stream nor a body of a known API, such as the page of a proxy.
     Unrecognized,
     /// The body has no list of items in a known field.
@@ -69,6 +71,9 @@ impl PayloadShape for ResponseBody {
             // A stream may be one JSON list.
             None => match Self::from_stream(text.as_bytes(), cache) {
                 Err(NotAStream::Error(error)) => Ok(Self::with_error_alone(error)),
+                Err(_) if is_text(text) => {
+                    Ok(Self { error: provider::error_text(text), ..Self::without_items(ResponseItems::Text) })
+                }
                 body => body.map_err(|_| NOT_AN_OBJECT.to_owned()),
             },
         }
@@ -143,6 +148,7 @@ impl ResponseBody {
             ResponseItems::NotRecorded | ResponseItems::UnknownShape => ResponseItems::Listed(Vec::new()),
             items @ (ResponseItems::Listed(_)
             | ResponseItems::Encoded(_)
+            | ResponseItems::Text
             | ResponseItems::Unrecognized
             | ResponseItems::Truncated(_)) => items,
         };
@@ -165,15 +171,16 @@ impl ResponseBody {
             ResponseItems::UnknownShape => ResponseItems::Unrecognized,
             items @ (ResponseItems::Listed(_)
             | ResponseItems::Encoded(_)
+            | ResponseItems::Text
             | ResponseItems::Unrecognized
             | ResponseItems::Truncated(_)) => items,
         };
         Some(Self { items, ..response })
     }
 
-    /// Returns `true` if the response was recorded without its content.
+    /// Returns `true` if the response was recorded without its content, or a text was recorded in its place.
     pub(super) fn is_not_recorded(&self) -> bool {
-        matches!(self.items, ResponseItems::NotRecorded)
+        matches!(self.items, ResponseItems::NotRecorded | ResponseItems::Text)
     }
 }
 
@@ -213,7 +220,9 @@ impl ChunkedBody for ResponseBody {
         match not_a_stream {
             NotAStream::Error(error) => Some(Self::with_error_alone(error)),
             NotAStream::Encoded(_) | NotAStream::Unknown => {
-                (!provider::is_empty_stream(bytes)).then(|| Self::without_items(ResponseItems::Unrecognized))
+                let error = str::from_utf8(bytes).ok().and_then(provider::error_text);
+                let unrecognized = || Self { error, ..Self::without_items(ResponseItems::Unrecognized) };
+                (!provider::is_empty_stream(bytes)).then(unrecognized)
             }
         }
     }
@@ -243,6 +252,12 @@ impl PayloadShape for ReceivedResponse {
         let partial = Some(unusable.reason.as_ref().into());
         Ok(Self(Some(Arc::new(ResponseBody { usage, partial, ..body }))))
     }
+}
+
+/// Returns `true` for a text that is no part of a JSON object or list.
+fn is_text(text: &str) -> bool {
+    let text = text.trim_ascii();
+    !text.is_empty() && !text.starts_with(['{', '[', '\0'])
 }
 
 /// Returns the items of the output. Of several alternative messages only the first is taken, because the conversation

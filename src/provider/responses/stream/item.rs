@@ -19,8 +19,8 @@ pub(super) struct StreamedItem {
 
 /// The part of an item that an event extends.
 enum Place {
-    /// A member of the item.
-    Item(&'static str),
+    /// A member of the item, and the type of the item.
+    Item(&'static str, &'static str),
     /// A member of a part of the content, and the type of the part.
     Content(&'static str, &'static str),
     /// A member of a part of the summary, and the type of the part.
@@ -35,19 +35,20 @@ impl Place {
             "refusal" => Self::Content("refusal", "refusal"),
             "reasoning_text" => Self::Content("reasoning_text", "text"),
             "reasoning_summary_text" => Self::Summary("summary_text", "text"),
-            "function_call_arguments" | "mcp_call_arguments" => Self::Item("arguments"),
-            "custom_tool_call_input" => Self::Item("input"),
-            "code_interpreter_call_code" => Self::Item("code"),
+            "function_call_arguments" => Self::Item("function_call", "arguments"),
+            "mcp_call_arguments" => Self::Item("mcp_call", "arguments"),
+            "custom_tool_call_input" => Self::Item("custom_tool_call", "input"),
+            "code_interpreter_call_code" => Self::Item("code_interpreter_call", "code"),
             _ => return None,
         })
     }
 
     /// Returns the type of the items that such an event is about.
-    fn item_type(&self) -> Option<&'static str> {
+    fn item_type(&self) -> &'static str {
         match self {
-            Self::Content("reasoning_text", _) | Self::Summary(..) => Some("reasoning"),
-            Self::Content(..) => Some("message"),
-            Self::Item(_) => None,
+            Self::Content("reasoning_text", _) | Self::Summary(..) => "reasoning",
+            Self::Content(..) => "message",
+            Self::Item(kind, _) => kind,
         }
     }
 }
@@ -84,8 +85,16 @@ impl StreamedItem {
         let (name, step) = kind.rsplit_once('.').ok_or(Mismatch)?;
         let data = &event.data;
         match name {
-            "content_part" => set_part(&mut self.content, event.index("content_index"), event),
-            "reasoning_summary_part" => set_part(&mut self.summary, event.index("summary_index"), event),
+            "content_part" => {
+                let part = event.data.object("part");
+                let is_reasoning = part.is_some_and(|part| part.text("type").as_deref() == Some("reasoning_text"));
+                self.set_missing("type", || Growing::text(if is_reasoning { "reasoning" } else { "message" }));
+                set_part(&mut self.content, event.index("content_index"), event);
+            }
+            "reasoning_summary_part" => {
+                self.set_missing("type", || Growing::text("reasoning"));
+                set_part(&mut self.summary, event.index("summary_index"), event);
+            }
             "output_text.annotation" => {
                 let part = self.content.entry(event.index("content_index")).or_default();
                 let annotation = data.non_null("annotation").map(Growing::new);
@@ -93,9 +102,8 @@ impl StreamedItem {
             }
             name => {
                 let place = Place::of(name).ok_or(Mismatch)?;
-                if let Some(kind) = place.item_type().filter(|_| self.members.get("type").is_none()) {
-                    self.members.insert("type", Growing::text(kind));
-                }
+                self.set_missing("type", || Growing::text(place.item_type()));
+                self.set_missing_members(event);
                 let (members, member) = self.members_at(&place, event);
                 match step {
                     "delta" => members.append(member, data.get("delta").ok_or(Mismatch)?)?,
@@ -107,10 +115,26 @@ impl StreamedItem {
         Ok(())
     }
 
+    /// Sets a member of an item whose start did not arrive.
+    fn set_missing(&mut self, name: &str, value: impl FnOnce() -> Growing) {
+        if self.members.get(name).is_none() {
+            self.members.insert(name, value());
+        }
+    }
+
+    /// Sets the members of an item whose start did not arrive to those that a later event repeats.
+    fn set_missing_members(&mut self, event: &Event<'_>) {
+        for (member, name) in [("id", "item_id"), ("call_id", "call_id"), ("name", "name")] {
+            if let Some(value) = event.data.non_null(name) {
+                self.set_missing(member, || Growing::new(value));
+            }
+        }
+    }
+
     /// Returns the members, and the name of the member, that an event changes.
     fn members_at(&mut self, place: &Place, event: &Event<'_>) -> (&mut GrowingObject, &'static str) {
         let (parts, index, kind, member) = match *place {
-            Place::Item(member) => return (&mut self.members, member),
+            Place::Item(_, member) => return (&mut self.members, member),
             Place::Content(kind, member) => (&mut self.content, event.index("content_index"), kind, member),
             Place::Summary(kind, member) => (&mut self.summary, event.index("summary_index"), kind, member),
         };

@@ -94,6 +94,7 @@ fn answer(text: &str, cache: &ItemCache) -> Result<Content, String> {
         ResponseItems::Encoded(_)
         | ResponseItems::Unrecognized
         | ResponseItems::UnknownShape
+        | ResponseItems::Text
         | ResponseItems::Truncated(_) => Err("has no list of output items".to_owned()),
     }
 }

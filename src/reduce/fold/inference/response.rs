@@ -40,11 +40,11 @@ impl InferenceFold<'_> {
         let enclosing_end = turn_end_for_call(self.thread_tables, &call.turn_id);
         let had_usage = call.usage.is_some();
         close(call, at, end, enclosing_end, diagnostics);
-        let (completed, failed) = (matches!(outcome, Outcome::Completed), matches!(outcome, Outcome::Failed(_)));
+        let completed = matches!(outcome, Outcome::Completed);
         let is_first = call.raw_response_payload_id.is_none();
         if let Some(response) = response {
             let reported =
-                EndEventFields { response_id, upstream_request_id, usage: *usage, first_token_at, completed, failed };
+                EndEventFields { response_id, upstream_request_id, usage: *usage, first_token_at, completed };
             self.respond(at, index, response, &reported, diagnostics);
         }
         // A stream shows if it is whole, and it has been reported if it is not.
@@ -111,8 +111,10 @@ impl InferenceFold<'_> {
         }
         if let Some(body) = body {
             usage::report_problems(at, &subject, &body.usage.problems, payload, diagnostics);
-            // A completed response of an unknown shape may have a member that only looks like an error.
-            let is_known = !(reported.completed && matches!(body.items, ResponseItems::UnknownShape));
+            // A completed response of an unknown shape may have what only looks like an error.
+            let is_unknown =
+                matches!(body.items, ResponseItems::UnknownShape | ResponseItems::Text | ResponseItems::Unrecognized);
+            let is_known = !(reported.completed && is_unknown);
             if let Some(error) = body.error.as_ref().filter(|_| is_known) {
                 provider_error::add((&mut call.error, &mut call.provider_error), error);
             }
@@ -154,6 +156,12 @@ impl InferenceFold<'_> {
                 diagnostics.add(at, unusable.code, absent(&unusable.reason), Some(payload));
                 &[]
             }
+            // A refused call has the provider's error in place of a response.
+            Some(ResponseItems::UnknownShape | ResponseItems::Text | ResponseItems::Unrecognized)
+                if !reported.completed && body.is_some_and(|body| body.error.is_some()) =>
+            {
+                &[]
+            }
             Some(ResponseItems::Unrecognized) => {
                 let message = format!(
                     "{subject} was recorded as bytes that are no response of a known API, so the output of the model is \
@@ -165,15 +173,13 @@ impl InferenceFold<'_> {
                 }
                 &[]
             }
-            // A refused call has the provider's error in place of a response.
-            Some(ResponseItems::UnknownShape)
-                if !reported.completed && body.is_some_and(|body| body.error.is_some()) =>
-            {
-                &[]
-            }
-            Some(ResponseItems::UnknownShape) if reported.failed => {
+            Some(ResponseItems::UnknownShape | ResponseItems::Text) if !reported.completed => {
                 let message = format!("{subject} has neither output nor a known form of an error; see the payload");
                 diagnostics.add(at, Code::ResponseUnknown, message, Some(payload));
+                &[]
+            }
+            Some(ResponseItems::Text) => {
+                diagnostics.add(at, Code::BadPayload, absent("it is not a JSON object"), Some(payload));
                 &[]
             }
             Some(ResponseItems::UnknownShape) => {
@@ -228,7 +234,6 @@ struct EndEventFields<'a> {
     first_token_at: &'a Option<crate::event::UnixMillis>,
     /// `true` if the call completed, so that a later request may continue its response.
     completed: bool,
-    failed: bool,
 }
 
 impl EndEventFields<'_> {
@@ -239,6 +244,5 @@ impl EndEventFields<'_> {
         usage: None,
         first_token_at: &None,
         completed: false,
-        failed: false,
     };
 }
