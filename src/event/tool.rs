@@ -131,6 +131,17 @@ pub enum ToolKind {
 }
 
 impl ToolKind {
+    /// Returns the kind of a tool whose name is newer than the kinds of format 1: producers may record such a tool as
+    /// [`ToolKind::Other`] or by its kind. Returns `None` for any other name.
+    pub(crate) fn of_newer_name(name: &str) -> Option<Self> {
+        match name {
+            "interrupt_agent" => Some(Self::CloseAgent),
+            "assign_task" => Some(Self::AssignAgentTask),
+            "imagegen" => Some(Self::ImageGeneration),
+            _ => None,
+        }
+    }
+
     /// Returns the name of the tool that the kind contains, behind that of its MCP server if it has one. Returns `None`
     /// for a kind that contains no name.
     pub(crate) fn contained_name(&self) -> Option<(Option<&str>, &str)> {

@@ -164,6 +164,11 @@ impl<'a> Item<'a> {
         Some(Self { object, kind, content })
     }
 
+    /// Returns `true` if a value in place of a list of items is one item.
+    pub(crate) fn is_item(value: &RawValue) -> bool {
+        Object::from_value(value).is_some_and(|item| item.first(&["type", "role"]).is_some())
+    }
+
     /// Returns the id that the provider gave the item, which is not the id of a call. Returns `None` if the item has no
     /// id or an empty one.
     pub(crate) fn id(&self) -> Option<Cow<'a, str>> {

@@ -5,11 +5,10 @@ mod stream;
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::api::{Api, Field, ListField};
 use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
+use super::item::Item;
 use super::members::Members;
 use super::object::{Object, list, text};
 use super::output::{ITEM_FIELDS, Output, stopped_answer};
@@ -99,7 +98,7 @@ impl Api for Responses {
         match list(output) {
             Some(items) => Some(Output::Items(items)),
             None if converse::message(body).is_some() => None,
-            None if is_item(output) => Some(Output::Items(vec![output])),
+            None if Item::is_item(output) => Some(Output::Items(vec![output])),
             None => Some(Output::Unknown),
         }
     }
@@ -141,11 +140,6 @@ impl Api for Responses {
     fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
         stream::is_event(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedResponses>::default() })
     }
-}
-
-/// Returns `true` if a value in place of the output is one item of it.
-fn is_item(output: &RawValue) -> bool {
-    Object::from_value(output).is_some_and(|item| item.first(&["type", "role"]).is_some())
 }
 
 /// Returns the token counts in `token_usage`, the field of format 1, which has the items of this API.

@@ -1,4 +1,5 @@
-//! Tools of MCP servers, as the producer of format 1 names them today.
+//! Tools as the producer of format 1 names them today: those of MCP servers, and those whose names are newer than the kinds of
+//! the format.
 
 use otel_trace::graph::{Code, McpTool};
 use serde_json::{Value, json};
@@ -116,4 +117,38 @@ fn correlation_needs_no_thread_and_turn() {
     let event = json!({ "type": "mcp_tool_call_correlation_assigned", "tool_call_id": "x", "mcp_call_id": "7" });
     case.event_in(Value::Null, Value::Null, event);
     assert_eq!(tool(&case.check_strict(&[]), "x").mcp_call_id, Some("7".into()));
+}
+
+#[test]
+fn tool_recorded_by_a_newer_name_is_of_the_kind_that_the_name_stands_for() {
+    for (name, kind) in [
+        ("interrupt_agent", json!("close_agent")),
+        ("assign_task", json!("assign_agent_task")),
+        ("imagegen", json!("image_generation")),
+    ] {
+        let mut case = Case::new();
+        case.event(start(other(name), name));
+        let graph = case.check_strict(&[]);
+        assert_eq!(state(&graph)["tool_calls"]["x"]["kind"], json!({ "type": kind }), "{name}");
+    }
+    let mut case = Case::new();
+    case.event(start(other("interrupt_agents"), "x"));
+    let graph = case.check_strict(&[]);
+    assert_eq!(state(&graph)["tool_calls"]["x"]["kind"], other("interrupt_agents"));
+}
+
+#[test]
+fn agent_that_a_tool_of_a_newer_name_interrupts_is_the_target_of_its_edge() {
+    let edges = |kind: Value| {
+        let mut case = Case::new();
+        case.event(json!({ "type": "thread_started", "thread_id": "child", "agent_path": "/root/child" }));
+        case.event(start(kind, "interrupt_agent"));
+        let end = case.body("tool_runtime_event", json!({ "receiver_thread_id": "child", "status": "completed" }));
+        case.event(json!({ "type": "tool_call_runtime_ended", "tool_call_id": "x", "status": "completed",
+            "runtime_payload": end }));
+        state(&case.check_strict(&[]))["interaction_edges"].clone()
+    };
+    let of_kind = edges(json!({ "type": "close_agent" }));
+    assert_eq!(of_kind.as_object().map(|edges| edges.len()), Some(1), "{of_kind}");
+    assert_eq!(edges(other("interrupt_agent")), of_kind);
 }

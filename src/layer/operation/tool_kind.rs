@@ -15,13 +15,13 @@ pub(super) fn kind_from_name(name: &Arc<str>) -> ToolKind {
         "write_stdin" => ToolKind::WriteStdin,
         "apply_patch" => ToolKind::ApplyPatch,
         "web_search" | "web_search_preview" => ToolKind::Web,
-        "image_generation" | "image_query" | "imagegen" => ToolKind::ImageGeneration,
+        "image_generation" | "image_query" => ToolKind::ImageGeneration,
         "spawn_agent" => ToolKind::SpawnAgent,
         "send_message" => ToolKind::SendMessage,
-        "followup_task" | "assign_task" => ToolKind::AssignAgentTask,
+        "followup_task" => ToolKind::AssignAgentTask,
         "wait_agent" => ToolKind::WaitAgent,
-        "close_agent" | "interrupt_agent" => ToolKind::CloseAgent,
-        _ => ToolKind::Other { name: Arc::clone(name) },
+        "close_agent" => ToolKind::CloseAgent,
+        newer => ToolKind::of_newer_name(newer).unwrap_or_else(|| ToolKind::Other { name: Arc::clone(name) }),
     }
 }
 

@@ -85,10 +85,29 @@ pub(super) fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str>
 
 fn status(facts: &SpanFacts) -> Status {
     match facts.status {
-        ExecutionStatus::Failed => Status::error(facts.error.clone().unwrap_or_default()),
+        ExecutionStatus::Failed => Status::error(error_description(facts)),
         ExecutionStatus::Running
         | ExecutionStatus::Completed
         | ExecutionStatus::Cancelled
         | ExecutionStatus::Aborted => Status::Unset,
+    }
+}
+
+/// Describes the error of a failed operation: by the text of the program, and by that of the provider if the program's
+/// lacks it.
+fn error_description(facts: &SpanFacts) -> String {
+    let own = facts.error.as_deref().unwrap_or_default();
+    let response = match &facts.detail {
+        SpanDetail::Inference(inference) => inference.response.as_ref(),
+        SpanDetail::Thread(_)
+        | SpanDetail::Turn
+        | SpanDetail::Tool(_)
+        | SpanDetail::CodeCell(_)
+        | SpanDetail::Compaction(_) => None,
+    };
+    match response.and_then(|response| response.error.as_deref()) {
+        Some(of_provider) if own.is_empty() => of_provider.to_owned(),
+        Some(of_provider) if !own.contains(of_provider) => format!("{own}: {of_provider}"),
+        Some(_) | None => own.to_owned(),
     }
 }

@@ -48,6 +48,9 @@ pub(crate) struct RequestDigest {
     pub(crate) tool_definitions: Option<String>,
 }
 
+/// Maximum length of a provider's error in a span, in characters.
+const ERROR_CHARS: usize = 200;
+
 /// Digest of a model's response.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ResponseDigest {
@@ -63,6 +66,9 @@ pub(crate) struct ResponseDigest {
     /// `true` if the payload is a response and not, for example, the body of an HTTP error: it has output of a known API,
     /// or an encoding that is not decoded.
     pub(crate) is_response: bool,
+    /// The error that the provider reports, its first line and at most [`ERROR_CHARS`] characters of it: it is exported
+    /// even if content is not, so it must not repeat a request. `None` if the provider reports none.
+    pub(crate) error: Option<String>,
     /// Output messages as JSON text in the schema of the GenAI conventions. `None` if content is not captured.
     pub(crate) output_messages: Option<String>,
 }

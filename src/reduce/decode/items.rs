@@ -25,7 +25,7 @@ pub(super) fn responses_input(entries: Entries<'_>, cache: &ItemCache) -> Option
     match entries {
         Entries::List(items) => Some(responses_list(items, cache)),
         Entries::Text(text) => Some(parse_all(vec![text], ItemFormat::ResponsesText, cache)),
-        Entries::One(item) => Some(responses_list(vec![item], cache)),
+        Entries::One(item) => Item::is_item(item).then(|| responses_list(vec![item], cache)),
         Entries::Null => Some(Vec::new()),
         Entries::Embedded(_) | Entries::Other(_) => None,
     }

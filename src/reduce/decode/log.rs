@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use crate::bundle::{self, LineError, Reader};
-use crate::event::{EventContext, PayloadRef, Record, RecordError, RolloutId, Seq, ThreadId, TurnId, UnknownWord};
+use crate::event::{
+    Event, EventContext, PayloadRef, Record, RecordError, RolloutId, Seq, ThreadId, ToolKind, TurnId, UnknownWord,
+};
 use crate::graph::Code;
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::{Diagnostics, Work};
@@ -43,6 +45,7 @@ pub(super) fn read(
         let seq = match line.content {
             Ok(mut record) => {
                 shared_ids.intern(&mut record);
+                resolve_tool_kind(&mut record.event);
                 let seq = record.seq;
                 let position = LogPosition { seq: Some(seq), line: line.number, after: None };
                 report_unknown_words(&record.unknown_words, position, diagnostics);
@@ -65,6 +68,16 @@ pub(super) fn read(
     report_gaps(&seqs, diagnostics);
     report_other_rollouts(bundle, &log, diagnostics);
     Ok(Log { entries: log, skipped_line_payloads })
+}
+
+/// Replaces the kind of a tool that was recorded as any other tool although its name has a kind.
+fn resolve_tool_kind(event: &mut Event) {
+    if let Event::ToolCallStarted(started) = event
+        && let ToolKind::Other { name } = &started.kind
+        && let Some(kind) = ToolKind::of_newer_name(name)
+    {
+        started.kind = kind;
+    }
 }
 
 /// Reports the words of an event that format 1 does not define.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::Sampler;
 use otel_trace::otlp::ContentPolicy;
 use otel_trace::{AgentThread, Exchange, Inference, Model, Operation, Reply, ThreadMeta, ToolCallMeta, Turn};
@@ -55,6 +56,13 @@ pub(crate) fn record() {
     }
     let turn = thread.turn(None);
     call_model(&turn, "refused", Reply::Refusal, br#"{"error":{"message":"slow down"}}"#).fail("429");
+    let overloaded = format!(
+        "{}data: {}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"content\":\"So \"}}]}\n\n",
+        r#"{"error":{"message":"overloaded\nwhat the user said"}}"#
+    );
+    call_model(&turn, "overloaded", Reply::Whole, overloaded.as_bytes()).fail("overloaded, says the client");
+    call_model(&turn, "stopped", Reply::Whole, overloaded.as_bytes()).fail("stopped");
     call_model(&turn, "compressed", Reply::Whole, &[0x1f, 0x8b, 8, 0]).complete();
     call_model(&turn, "unknown", Reply::Whole, b"data: 1\n\n").complete();
 }
@@ -77,5 +85,12 @@ fn stream_has_the_attributes_of_its_response() {
         let cut = of("anthropic-tools.sse cut");
         assert_eq!((&*cut["gen_ai.usage.input_tokens"], &*cut["gen_ai.response.id"]), ("1125", "msg_1"));
         assert!(!of("refused").contains_key("gen_ai.output.messages"));
+        let status = |name: &str| {
+            let span = spans.iter().find(|span| span.name == format!("chat {name}"));
+            span.expect("a span").status.clone()
+        };
+        assert_eq!(status("refused"), Status::error("429: slow down"));
+        assert_eq!(status("overloaded"), Status::error("overloaded, says the client"));
+        assert_eq!(status("stopped"), Status::error("stopped: overloaded"), "not what follows the first line");
     }
 }

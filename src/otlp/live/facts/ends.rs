@@ -94,7 +94,9 @@ impl LiveFacts {
         let recorded = body.map(|body| self.take_response(body).unwrap_or_default());
         let is_recorded = recorded.as_ref().is_some_and(|response| response.has_known_items);
         let wire = wire.filter(|_| !is_recorded);
-        let received = wire.and_then(|wire| self.take_response(wire)).filter(|response| response.is_response);
+        let received = wire.and_then(|wire| self.take_response(wire));
+        let error = received.as_ref().and_then(|received| received.error.clone());
+        let received = received.filter(|response| response.is_response);
         // Also bytes that are no response, such as an error: the reducer reads them too.
         body.into_iter().chain(wire).for_each(|body| self.add_payload(body));
         let response = match (received, recorded) {
@@ -104,6 +106,10 @@ impl LiveFacts {
                 ..received
             }),
             (received, recorded) => received.or(recorded),
+        };
+        let response = match error {
+            Some(_) => Some(ResponseDigest { error, ..response.unwrap_or_default() }),
+            None => response,
         };
         if let (Some(ResponseDigest { calls, .. }), Some(thread)) = (&response, &meta.context.thread_id)
             && !calls.is_empty()

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::{ResponseDigest, response_output};
+use super::{ERROR_CHARS, ResponseDigest, response_output};
 use crate::otlp::ContentPolicy;
-use crate::provider::{Assembled, NotAStream, Response, assemble, outline};
+use crate::provider::{Assembled, NotAStream, Response, assemble, error_text, outline};
 
 impl ResponseDigest {
     /// Digests a model's response: its body, or the bytes of a stream. Returns the default for bytes that can't be
     /// read.
     pub(crate) fn parse(bytes: &[u8], content: ContentPolicy) -> Self {
-        Self::from_body(bytes, content).unwrap_or_else(|| Self::from_stream(assemble(bytes), content))
+        let from_stream = || Self::from_stream(bytes, assemble(bytes), content);
+        Self::from_body(bytes, content).unwrap_or_else(from_stream)
     }
 
     /// Digests a model's response in the recorded program. Puts a stream together only if its content is captured:
@@ -19,7 +20,7 @@ impl ResponseDigest {
         if content.captures() {
             return Self::parse(bytes, content);
         }
-        let from_outline = || Self { has_known_items: false, ..Self::from_stream(outline(bytes), content) };
+        let from_outline = || Self { has_known_items: false, ..Self::from_stream(bytes, outline(bytes), content) };
         Self::from_body(bytes, content).unwrap_or_else(from_outline)
     }
 
@@ -28,14 +29,21 @@ impl ResponseDigest {
         Some(Self::from_response(&body, content))
     }
 
-    fn from_stream(stream: Result<Assembled, NotAStream>, content: ContentPolicy) -> Self {
+    /// Digests a stream that was put together, or bytes that are none.
+    fn from_stream(bytes: &[u8], stream: Result<Assembled, NotAStream>, content: ContentPolicy) -> Self {
         match stream {
             Ok(assembled) => {
                 let digest = Self::from_body(assembled.body.as_bytes(), content).unwrap_or_default();
-                Self { has_known_items: true, is_response: true, ..digest }
+                // An error that is an event of the stream says more than the reason why the answer ended.
+                let error = assembled.error.as_deref().map(beginning).or(digest.error);
+                Self { has_known_items: true, is_response: true, error, ..digest }
             }
             Err(NotAStream::Encoded(_)) => Self { is_response: true, ..Self::default() },
-            Err(NotAStream::Error(_) | NotAStream::Unknown) => Self::default(),
+            Err(NotAStream::Error(error)) => Self { error: Some(beginning(&error)), ..Self::default() },
+            Err(NotAStream::Unknown) => {
+                let error = str::from_utf8(bytes).ok().and_then(error_text);
+                Self { error: error.as_deref().map(beginning), ..Self::default() }
+            }
         }
     }
 
@@ -49,7 +57,13 @@ impl ResponseDigest {
             // A payload of unknown shape requests nothing that could be recognized, but it was recorded.
             has_known_items: body.is_recorded(),
             is_response: body.has_output(),
+            error: body.error().as_deref().map(beginning),
             output_messages: content.captures().then(|| response_output::messages(body)).flatten(),
         }
     }
+}
+
+/// Returns the first line of an error, cut after [`ERROR_CHARS`] characters.
+fn beginning(error: &str) -> String {
+    error.trim_start().lines().next().unwrap_or_default().chars().take(ERROR_CHARS).collect()
 }

@@ -93,6 +93,7 @@ pub(crate) fn inference() -> SpanDetail {
             tool_definitions: Some("[3]".to_owned()),
         },
         response: Some(ResponseDigest {
+            error: None,
             response_id: Some("another".to_owned()),
             model: Some("gpt-5-2026".to_owned()),
             finish_reasons: vec!["stop".to_owned(), "length".to_owned()],

@@ -306,3 +306,27 @@ fn items_of_an_unrecorded_response_are_unknown() {
     check(json!({ "promptFeedback": { "blockReason": "SAFETY" } }), true);
     check(json!({ "error": "slow down" }), true);
 }
+
+#[test]
+fn error_of_a_provider_is_its_first_line_and_not_all_of_it() {
+    let error = |bytes: &str| {
+        let digests = [Capture, Omit].map(|content| ResponseDigest::parse(bytes.as_bytes(), content).error);
+        let live = ResponseDigest::parse_live(bytes.as_bytes(), Omit).error;
+        assert_eq!([&digests[0], &digests[1]], [&live, &live], "{bytes}");
+        live
+    };
+    let long = "é".repeat(300);
+    for (bytes, expected) in [
+        (json!({ "error": { "message": "boom" } }).to_string(), "boom"),
+        (json!({ "error": { "message": "boom\nyou said: hi" } }).to_string(), "boom"),
+        (json!({ "type": "error", "error": { "message": "\nboom\r\nhi" } }).to_string(), "boom"),
+        (json!({ "detail": [{ "msg": long }] }).to_string(), &long[..400]),
+        ("event: error\ndata: {\"error\":{\"message\":\"boom\"}}\n\n".to_owned(), "boom"),
+        ("\"boom\"".to_owned(), "boom"),
+    ] {
+        assert_eq!(error(&bytes).as_deref(), Some(expected), "{bytes}");
+    }
+    for bytes in ["<html>boom</html>", "{}", r#"{"choices":[{"message":{"role":"assistant","content":"hi"}}]}"#] {
+        assert_eq!(error(bytes), None, "{bytes}");
+    }
+}
