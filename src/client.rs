@@ -13,11 +13,16 @@
 //! Sending the request starts the call, and its body becomes the request of the call. A response body that is one JSON
 //! value becomes the response of the call. A stream of events is kept as `wire_payload`; the reducer puts the response
 //! together unless the program records the one that it assembles. The body of an HTTP error response is a `wire_payload`
-//! too. With [`RecordExchange::chunks`] each chunk of a stream is also written as it arrives, so that a run that is killed
+//! too, and its call fails with the status unless the program ends it otherwise. With [`RecordExchange::chunks`] each chunk of a stream is also written as it arrives, so that a run that is killed
 //! during a stream keeps the part of the response received so far.
 //!
 //! The recorded bytes are those that the client passes on. A client that decompresses responses itself, like reqwest
 //! with its features `gzip`, `brotli`, `deflate` and `zstd`, passes on the decompressed bytes.
+//!
+//! A middleware that retries must be outside of this one, so that each request passes it: each is an attempt, a call of its
+//! own in the same span. An earlier attempt fails with the HTTP status of its response, or is cancelled without one. What the
+//! span and its handle report belongs to the attempt that was answered, otherwise to the latest one. A stream that ends without
+//! the last event of its API is no answer: its call is cancelled, unless the program records the response or ends the call.
 //!
 //! Headers are not recorded, except for the provider's id of the request. Other HTTP clients can use an [`Exchange`]
 //! directly.

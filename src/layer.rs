@@ -50,7 +50,8 @@
 //! an agent that runs as that tool: it gets a separate thread, which ends with the tool call.
 //!
 //! The fields of a span decide how its operations end when it closes. An error fails them; a response, or a sign of one
-//! such as its id or token usage, completes an inference call; a result or an `otel.status_code` of `OK` completes a
+//! such as its id or token usage, completes an inference call, unless its client received an HTTP error, which fails the
+//! call, or a stream without its last event, which cancels it; a result or an `otel.status_code` of `OK` completes a
 //! tool call; a panic that unwinds through an operation fails it, unless it has an answer or a result; a call without
 //! any of these is cancelled. A turn ends as its last inference call did, and a thread as its last turn did, unless the
 //! shutdown ends it while no turn is open: it is then completed.

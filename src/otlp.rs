@@ -41,6 +41,13 @@
 //!
 //! Inference calls are also measured, by the conventions' metrics: token usage, duration and time to first chunk.
 //!
+//! # Attempts of a call
+//!
+//! If the client of a program retries a request in the span of an inference call, each attempt is a call of the graph, and
+//! there is one live span: it covers all attempts, and has the request, the response and the status of the attempt that
+//! ended last, which is the one that was answered. The export of the bundle gives that attempt the live span's ids and times, and each
+//! earlier attempt a span below it, with a status of its own.
+//!
 //! [GenAI semantic conventions]: https://opentelemetry.io/docs/specs/semconv/gen-ai/
 
 pub mod export;

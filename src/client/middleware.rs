@@ -26,14 +26,15 @@ impl RecordExchange {
         Self { chunks: true }
     }
 
-    /// Returns the recorder for the body of a response, and records the provider's id of the request, or that there is
-    /// none.
+    /// Returns the recorder for the body of a response, and records the status of the response, and the provider's id of
+    /// the request, or that there is none.
     pub(super) fn response_recorder(
         self,
         exchange: Exchange,
         status: http::StatusCode,
         headers: &HeaderMap,
     ) -> ResponseRecorder {
+        exchange.status(status.as_u16());
         match REQUEST_ID_HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok()) {
             Some(id) => exchange.upstream_request_id(id),
             None => exchange.no_upstream_request_id(),

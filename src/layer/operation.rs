@@ -3,6 +3,7 @@
 //! An operation refers to its enclosing operations, never to the span that opened it. Starting an operation starts its
 //! enclosing operations first, so that every start event precedes the events of what happens inside it.
 
+mod attempts;
 mod bundle;
 mod child_process;
 mod code_cell;
@@ -11,7 +12,9 @@ mod end;
 mod event_lookup;
 mod findable;
 mod inference;
+mod inference_data;
 mod inference_progress;
+mod inference_request;
 mod inference_response;
 mod inside_thread;
 mod last_inside;

@@ -59,7 +59,6 @@ pub(crate) fn is_empty_stream(bytes: &[u8]) -> bool {
 }
 
 /// The number of events at the start, and at the end, of a stream that [`outline`] reads.
-#[cfg(feature = "otlp")]
 const OUTLINE_EVENTS: usize = 8;
 
 /// Puts the events of a streamed response together.
@@ -75,9 +74,14 @@ pub(crate) fn assemble(bytes: &[u8]) -> Result<Assembled, NotAStream> {
 ///
 /// # Errors
 /// Returns [`NotAStream`] if the bytes are not a stream of a known API.
-#[cfg(feature = "otlp")]
 pub(crate) fn outline(bytes: &[u8]) -> Result<Assembled, NotAStream> {
     assemble_frames(bytes, |index, count| index < OUTLINE_EVENTS || index + OUTLINE_EVENTS >= count)
+}
+
+/// Returns `true` if bytes are a stream of a known API that ends without its last event, and without an error of the
+/// provider. Reads the first and the last events only.
+pub(crate) fn ended_early(bytes: &[u8]) -> bool {
+    outline(bytes).is_ok_and(|stream| !stream.is_complete && stream.error.is_none())
 }
 
 /// Puts those events together for whose index and for the number of all events `selects` returns `true`.

@@ -1,6 +1,7 @@
 //! Tests that the HTTP client middlewares record exchanges byte for byte.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attempts;
 #[path = "../common/mod.rs"]
 mod common;
 mod http_client;
@@ -311,25 +312,6 @@ fn exchange_of_a_nested_tool_is_not_part_of_the_call() {
     assert_eq!(recording.payload_bytes(&completed["response_payload"]), JSON.as_bytes());
     assert_eq!(completed["wire_payload"], Value::Null);
     assert!(recording.bundle.events("other").is_empty());
-}
-
-#[test]
-fn refused_attempt_is_not_recorded_as_the_stream() {
-    let (recording, _) = record_call(async |server, inference| {
-        let work = async {
-            read(HttpClient::Tower, &server.url("/error")).await;
-            read(HttpClient::Tower, &server.url("/json")).await;
-        };
-        work.instrument(inference.span().clone()).await;
-        inference.complete();
-    });
-    let completed = recording.bundle.event("inference_completed");
-    assert_eq!(recording.payload_bytes(&completed["response_payload"]), JSON.as_bytes());
-    assert_eq!(completed["wire_payload"], Value::Null);
-    let other_events: Vec<_> =
-        recording.bundle.events("other").iter().map(|other| recording.payload_bytes(&other["payloads"][0])).collect();
-    // The body of the second request, and the error response to the first one.
-    assert!(other_events.contains(&ERROR.as_bytes()) && other_events.contains(&REQUEST), "{}", other_events.len());
 }
 
 #[test]

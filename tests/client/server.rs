@@ -39,21 +39,27 @@ struct Shared {
     received: Mutex<Vec<Vec<u8>>>,
     /// Permits for the chunks that `/paced` may send.
     pace: Semaphore,
+    /// A permit for the first response of `/race`.
+    race: Semaphore,
 }
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let shared = Arc::new(Shared { received: Mutex::default(), pace: Semaphore::new(1) });
+        let shared = Arc::new(Shared { received: Mutex::default(), pace: Semaphore::new(1), race: Semaphore::new(0) });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let routes = Router::new()
             .route("/json", post(async |_: Received| ([("x-request-id", "req-7")], JSON)))
             .route("/error", post(async |_: Received| error()))
+            .route("/flaky", post(async |State(shared): State<Arc<Shared>>, _: Received| flaky(&shared)))
+            .route("/down", post(async |_: Received| (StatusCode::SERVICE_UNAVAILABLE, ERROR)))
+            .route("/race", post(async |State(shared), _: Received| race(shared).await))
             .route("/sse", post(async |_: Received| Body::from(SSE.concat()).into_response()))
             .route("/paced", post(async |State(shared), _: Received| paced(shared, SSE.map(str::as_bytes))))
             .route("/broken", post(async |_: Received| broken(&[SSE[0].as_bytes()])))
             .route("/chat", post(async |_: Received| Body::from(CHAT.concat()).into_response()))
             .route("/chat/paced", post(async |State(shared), _: Received| paced(shared, CHAT)))
+            .route("/chat/early", post(async |_: Received| Body::from(CHAT[..3].concat()).into_response()))
             .route("/chat/broken", post(async |_: Received| broken(&CHAT[..3])))
             .route("/gemini", post(async |_: Received| GEMINI))
             .with_state(Arc::clone(&shared));
@@ -68,6 +74,11 @@ impl Server {
     /// Returns the bodies of all requests received so far.
     pub(crate) fn received(&self) -> Vec<Vec<u8>> {
         self.shared.received.lock().unwrap().clone()
+    }
+
+    /// Permits `/race` to answer the first request.
+    pub(crate) fn finish_race(&self) {
+        self.shared.race.add_permits(1);
     }
 
     /// Permits `/paced` to send one more chunk.
@@ -87,6 +98,23 @@ impl axum::extract::FromRequest<Arc<Shared>> for Received {
         shared.received.lock().unwrap().push(body.to_vec());
         Ok(Self)
     }
+}
+
+/// Refuses the first two requests, with different statuses, and answers each later one.
+fn flaky(shared: &Shared) -> Response {
+    match shared.received.lock().unwrap().len() {
+        1 => error(),
+        2 => (StatusCode::SERVICE_UNAVAILABLE, ERROR).into_response(),
+        _ => JSON.into_response(),
+    }
+}
+
+/// Answers the first request once permitted, and each later one at once.
+async fn race(shared: Arc<Shared>) -> Response {
+    if shared.received.lock().unwrap().len() == 1 {
+        shared.race.acquire().await.unwrap().forget();
+    }
+    JSON.into_response()
 }
 
 fn error() -> Response {

@@ -1,6 +1,6 @@
 //! The HTTP exchange of an inference call as an HTTP client observes it, byte for byte: [`Exchange`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use smallvec::SmallVec;
 use tracing::Span;
@@ -8,6 +8,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
 use crate::bundle::Exact;
 use crate::layer::operation::{CompactionOperation, InferenceOperation};
+use crate::layer::session::reentrancy::lock;
 use crate::layer::span::extension::SpanExtension;
 use crate::layer::span::operations::ChildOperation;
 use crate::layer::span::span_state::SpanState;
@@ -20,7 +21,11 @@ use crate::layer::span::span_state::SpanState;
 /// client may lie between. Inside a tool call there is no exchange: HTTP requests of a tool are not part of the
 /// inference call around it.
 ///
-/// Open a separate call for each attempt. If a retry reuses a call, the earlier response is kept in a separate event.
+/// Each request is an attempt: if the call has had an exchange before, because a middleware retries, the request starts a
+/// call of its own in the same span. The call of the earlier exchange ends, failed if the provider refused it
+/// ([`status`](Self::status)). Exchanges may overlap, as of a client that sends a second request before the first one is
+/// answered: use one value for each. A value that is dropped without a response ends its exchange.
+///
 /// Bodies that the program records itself are kept in addition: a request of a call that has already started is kept in
 /// a separate event.
 ///
@@ -39,7 +44,7 @@ use crate::layer::span::span_state::SpanState;
 /// # ask(b"{}");
 /// ```
 #[derive(Debug, Clone)]
-pub struct Exchange(Vec<ModelCall>);
+pub struct Exchange(Arc<[ModelCall]>);
 
 /// Completeness of a response body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +60,20 @@ pub enum Reply {
 }
 
 /// An operation that sends a request to a model.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum ModelCall {
-    Inference(Arc<InferenceOperation>),
+    Inference(InferenceExchange),
     Compaction(Arc<CompactionOperation>),
+}
+
+/// The exchange of an inference call.
+#[derive(Debug)]
+struct InferenceExchange {
+    state: Arc<SpanState>,
+    /// The first attempt of the call.
+    call: Arc<InferenceOperation>,
+    /// The attempt of this exchange, once it has begun.
+    attempt: Mutex<Option<Arc<InferenceOperation>>>,
 }
 
 impl Exchange {
@@ -83,16 +98,17 @@ impl Exchange {
             let nearest =
                 span.scope().map(states_of).find(|states| states.iter().any(|state| state.is_recognized()))?;
             let calls: Vec<_> = nearest.iter().filter_map(|state| ModelCall::from_state(state)).collect();
-            (!calls.is_empty()).then_some(Self(calls))
+            (!calls.is_empty()).then(|| Self(calls.into()))
         })
         .flatten()
     }
 
-    /// Records the request body, which is about to be sent. Starts the inference call or compaction request.
+    /// Records the request body, which is about to be sent. Starts the inference call or compaction request, or the next
+    /// attempt of an inference call.
     pub fn request(&self, bytes: &[u8]) {
-        for call in &self.0 {
+        for call in &*self.0 {
             match call {
-                ModelCall::Inference(inference) => inference.record_request(&Exact(bytes)),
+                ModelCall::Inference(exchange) => exchange.begin().record_request(&Exact(bytes)),
                 ModelCall::Compaction(compaction) => compaction.record_request(&Exact(bytes)),
             }
         }
@@ -111,21 +127,29 @@ impl Exchange {
     }
 
     fn record_upstream_request_id(&self, id: Option<&str>) {
-        for call in &self.0 {
-            match call {
-                ModelCall::Inference(inference) => inference.record_upstream_request_id(id),
-                ModelCall::Compaction(_) => {}
-            }
-        }
+        self.inferences().for_each(|exchange| exchange.attempt().record_upstream_request_id(id));
+    }
+
+    /// Records the HTTP status of the response, which is the `error.type` of a call that the provider refused. Ignored for
+    /// compaction requests.
+    pub fn status(&self, status: u16) {
+        self.inferences().for_each(|exchange| exchange.attempt().record_http_status(status));
+    }
+
+    fn inferences(&self) -> impl Iterator<Item = &InferenceExchange> {
+        self.0.iter().filter_map(|call| match call {
+            ModelCall::Inference(exchange) => Some(exchange),
+            ModelCall::Compaction(_) => None,
+        })
     }
 
     /// Records a piece of the response as it arrives; `number` counts from 1. The piece is written at once, in a
     /// separate event, so that a run that is killed keeps the pieces that arrived: the reducer puts the response together
     /// from them. Each piece costs a payload; the complete body is still recorded with [`reply`](Self::reply).
     pub fn chunk(&self, number: u64, bytes: &[u8]) {
-        for call in &self.0 {
+        for call in &*self.0 {
             match call {
-                ModelCall::Inference(inference) => inference.record_chunk(number, &Exact(bytes)),
+                ModelCall::Inference(exchange) => exchange.attempt().record_chunk(number, &Exact(bytes)),
                 ModelCall::Compaction(compaction) => compaction.record_chunk(number, &Exact(bytes)),
             }
         }
@@ -135,12 +159,9 @@ impl Exchange {
     /// arrived, or an error response.
     pub fn reply(&self, reply: Reply, bytes: &[u8]) {
         let body = Exact(bytes);
-        for call in &self.0 {
+        for call in &*self.0 {
             match (call, reply) {
-                (ModelCall::Inference(inference), Reply::Whole) => inference.record_complete_response(&body),
-                (ModelCall::Inference(inference), Reply::Cut | Reply::Refusal) => {
-                    inference.record_failed_response(&body)
-                }
+                (ModelCall::Inference(exchange), reply) => exchange.reply(reply, &body),
                 (ModelCall::Compaction(compaction), Reply::Whole) => compaction.record_response(&body),
                 (ModelCall::Compaction(compaction), Reply::Cut | Reply::Refusal) => {
                     compaction.record_failed_response(&body)
@@ -150,11 +171,55 @@ impl Exchange {
     }
 }
 
+impl InferenceExchange {
+    /// Begins an exchange. The one before is over.
+    fn begin(&self) -> Arc<InferenceOperation> {
+        self.finish();
+        let attempt = self.state.begin_exchange(&self.call);
+        *lock(&self.attempt) = Some(Arc::clone(&attempt));
+        attempt
+    }
+
+    /// Returns the attempt of the exchange, which begins now if its request was not recorded.
+    fn attempt(&self) -> Arc<InferenceOperation> {
+        let begun = lock(&self.attempt).clone();
+        begun.unwrap_or_else(|| self.begin())
+    }
+
+    fn reply(&self, reply: Reply, body: &Exact<'_>) {
+        let attempt = self.attempt();
+        match reply {
+            Reply::Whole => attempt.record_complete_response(body),
+            Reply::Cut => attempt.record_failed_response(body, false),
+            Reply::Refusal => attempt.record_failed_response(body, true),
+        }
+        attempt.finish_exchange();
+    }
+
+    /// Ends the exchange, if it has begun.
+    fn finish(&self) {
+        let attempt = lock(&self.attempt).take();
+        if let Some(attempt) = attempt {
+            attempt.finish_exchange();
+        }
+    }
+}
+
+impl Drop for InferenceExchange {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
 impl ModelCall {
     /// Returns the inference call or compaction request of a span. Returns `None` for other spans.
-    fn from_state(state: &SpanState) -> Option<Self> {
+    fn from_state(state: &Arc<SpanState>) -> Option<Self> {
         match state.child_operation()? {
-            ChildOperation::Inference(inference) => Some(Self::Inference(Arc::clone(inference))),
+            ChildOperation::Inference(call) => Some(Self::Inference(InferenceExchange {
+                state: Arc::clone(state),
+                call: Arc::clone(call),
+                attempt: Mutex::default(),
+            })),
             ChildOperation::Compaction(compaction) => Some(Self::Compaction(Arc::clone(compaction))),
             ChildOperation::Tool(_) | ChildOperation::Cell(_) => None,
         }

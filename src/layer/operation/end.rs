@@ -31,6 +31,8 @@ impl End {
 pub(super) const UNWOUND: &str = "a panic unwound through it";
 /// Reason for the cancellation of a call of a model that closed without any sign of an answer.
 pub(super) const UNANSWERED: &str = "closed without an answer or an error";
+/// Reason for the cancellation of a call of a model of whose response only a part arrived.
+pub(super) const ENDED_EARLY: &str = "the stream ended early";
 /// Reason for the cancellation of a tool call that closed without a result.
 pub(super) const WITHOUT_RESULT: &str = "closed without a result or an error";
 /// Reason for the cancellation of a turn whose last call of a model was open when it closed.

@@ -1,26 +1,23 @@
 //! An inference call: one request to a model, with its response.
 
 use std::io::Write as _;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Duration;
 
+use super::attempts::AttemptExchange;
 use super::end::End;
-use super::inference_progress::{InferenceOutcome, InferenceProgress};
+use super::inference_progress::{InferenceOutcome, InferenceProgress, Unanswered};
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
 use super::thread_recording::{SpanRecording, ThreadRecording};
 use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
-use crate::event::{
-    Event, EventKind, InferenceId, InferenceStarted, PayloadKind, PayloadRef, RawJson, RequestId, Timestamp,
-    UnixMillis, Usage,
-};
+use crate::event::{Event, EventKind, InferenceId, PayloadKind, PayloadRef, Timestamp};
 use crate::layer::session::Session;
 use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
 use crate::layer::session::unwritten::Unwritten;
-use crate::provider::ends_in_user_message;
 use crate::semconv;
 
 /// Attributes of an inference call that are known before it starts.
@@ -46,6 +43,12 @@ pub(in crate::layer) struct InferenceOperation {
     pub(super) lifecycle: Lifecycle,
     pub(super) progress: Mutex<InferenceProgress>,
     pub(super) settled: SettledSlot,
+    /// The HTTP exchange of the call.
+    pub(super) exchange: AttemptExchange,
+    /// The next attempt in the span, if there was another exchange.
+    pub(super) next: OnceLock<Arc<InferenceOperation>>,
+    /// `true` once the span has ended the call: the end of the exchange of a later attempt ends that.
+    pub(super) is_detached: AtomicBool,
 }
 
 /// The body `{}`, which stands for a request or response that was not recorded.
@@ -79,6 +82,9 @@ impl InferenceOperation {
             lifecycle: Lifecycle::new(),
             progress: Mutex::default(),
             settled: SettledSlot::default(),
+            exchange: AttemptExchange::default(),
+            next: OnceLock::new(),
+            is_detached: AtomicBool::new(false),
         });
         operation.session().add_unwritten(&operation);
         operation
@@ -115,54 +121,6 @@ impl InferenceOperation {
         self.lifecycle.is_open()
     }
 
-    /// Records the request, which starts the call. Bytes that are not one JSON value do not start it: they become the
-    /// `wire_payload` of its start event.
-    pub(in crate::layer) fn record_request(self: &Arc<Self>, body: &dyn Body) {
-        self.record_request_at(body, Timestamp::now());
-    }
-
-    /// Records the request with the time at which it became known.
-    pub(in crate::layer) fn record_request_at(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
-        if self.session().is_off("an inference request") {
-            return;
-        }
-        if self.turn().may_be_over() && self.lifecycle.is_pending() {
-            return self.record_request_after_answer(body, at);
-        }
-        let Some((recording, _)) = self.recording(at) else { return };
-        self.refer_to_request(recording.store_payload(PayloadKind::InferenceRequest, body), at);
-    }
-
-    /// Records a request that comes after an answer. If the user asks the next question in it, it begins a turn.
-    fn record_request_after_answer(self: &Arc<Self>, body: &dyn Body, at: Timestamp) {
-        let ready = self.session().options.prepare_body(PayloadKind::InferenceRequest, body);
-        if ends_in_user_message(ready.bytes()) {
-            let _ = self.asked_in.set(self.turn().ask_next(at));
-        }
-        let Some((recording, _)) = self.recording(at) else { return };
-        self.refer_to_request(recording.store_ready(ready), at);
-    }
-
-    /// Starts the call with a request that was stored, or refers to the request in another way.
-    fn refer_to_request(self: &Arc<Self>, stored: Result<Stored, Lost>, at: Timestamp) {
-        let separate = match stored {
-            Ok(Stored { reference, .. }) if !self.lifecycle.is_pending() => {
-                // The call has started or ended already. If a shutdown ended it, the request counts as late.
-                Some(reference).filter(|_| !self.session().is_off("an inference request"))
-            }
-            Ok(Stored { reference, is_json: false }) => lock(&self.progress).wire_request.replace(reference),
-            Ok(Stored { reference, is_json: true }) => self.start(reference, at),
-            Err(_counted) => {
-                self.abandon("its request could not be stored");
-                None
-            }
-        };
-        // After a shutdown the request has already been counted as late.
-        if let Some(reference) = separate.filter(|_| !self.session().is_shut()) {
-            self.write_payload_event(reference, at);
-        }
-    }
-
     /// Returns the id that the call has in the log, or will have there once it has started. Returns `None` if its thread
     /// is not recorded.
     pub(in crate::layer) fn allocate_id(&self) -> Option<&InferenceId> {
@@ -171,44 +129,6 @@ impl InferenceOperation {
 
     pub(super) fn id(&self, recording: &ThreadRecording) -> &InferenceId {
         self.id.get_or_init(|| recording.bundle.generate_id("inference"))
-    }
-
-    /// Starts the call. Returns the request if the call has meanwhile started or ended without it.
-    fn start(self: &Arc<Self>, request_payload: PayloadRef, at: Timestamp) -> Option<PayloadRef> {
-        let (recording, scope) = self.recording(at)?;
-        // An answer that came before the next question is complete.
-        self.turn().thread().inside().settled.release_all();
-        let InferenceFacts { model, provider_name, settings: _ } = lock(&self.facts).clone();
-        let started = InferenceStarted {
-            inference_call_id: self.id(&recording).clone(),
-            thread_id: recording.id.clone(),
-            turn_id: scope.turn_id.clone(),
-            model,
-            provider_name,
-            request_payload: request_payload.clone(),
-            request_input_mode: None,
-            wire_payload: lock(&self.progress).wire_request.clone().map(Box::new),
-        };
-        let mut unreferenced = Some(request_payload);
-        let write = || {
-            unreferenced = None;
-            recording.try_write_event(&scope.context, started, at)?;
-            self.turn().start_inside();
-            self.turn().last_call().start(&**self);
-            Ok(())
-        };
-        self.lifecycle.start(self.session(), self, write);
-        self.session().remove_unwritten(&**self);
-        unreferenced
-    }
-
-    /// Ends a call that cannot be recorded: its start event must reference a request.
-    fn abandon(self: &Arc<Self>, reason: &str) {
-        let Some((recording, _)) = self.recording(self.opened_at) else { return };
-        let abandon =
-            || Err(recording.bundle.writer.report_dependent_loss(Lost::Event(EventKind::InferenceStarted), reason));
-        self.lifecycle.start(self.session(), self, abandon);
-        self.session().remove_unwritten(&**self);
     }
 
     /// Writes a payload event for a payload that belongs to this call.
@@ -238,54 +158,6 @@ impl InferenceOperation {
         );
     }
 
-    /// Records that the first token of the response arrived now. Later calls are ignored.
-    pub(in crate::layer) fn record_first_token(&self) {
-        let _ = self
-            .update(|progress| progress.first_token_at = progress.first_token_at.or_else(|| Some(UnixMillis::now())));
-    }
-
-    /// Records that the first token of the response arrived at this delay after the call was opened.
-    pub(in crate::layer) fn record_first_token_after(&self, delay: Duration) {
-        let at = self.opened_at.unix_ms().after(delay);
-        let mut progress = lock(&self.progress);
-        progress.first_token_at.get_or_insert(at);
-        progress.has_reported_delay = true;
-    }
-
-    pub(in crate::layer) fn record_response_id(&self, id: &str) {
-        let updated = self.update(|progress| progress.response_id = Some(id.into()));
-        self.write_late_event(updated, || serde_json::json!({ "response_id": id }));
-    }
-
-    /// Records the id that the provider gave the HTTP request. `None` means that the provider gave none.
-    pub(in crate::layer) fn record_upstream_request_id(&self, id: Option<&str>) {
-        let updated = self.update(|progress| progress.upstream_request_id = id.map(RequestId::from).into());
-        self.write_late_event(updated, || serde_json::json!({ "upstream_request_id": id }));
-    }
-
-    pub(in crate::layer) fn record_usage(&self, usage: Usage) {
-        let updated = self.update(|progress| progress.usage = Some(usage));
-        self.write_late_event(updated, || serde_json::json!({ "usage": usage }));
-    }
-
-    /// Writes data that came after the end, and so is not in the end event, in a `late` event: it is still evidence.
-    /// Does nothing if the data was accepted, that is, if `updated` is not `None`.
-    fn write_late_event(&self, updated: Option<()>, detail: impl FnOnce() -> serde_json::Value) {
-        if updated.is_none() {
-            let metadata = serde_json::json!({ "inference_call_id": self.id.get(), "said": detail() });
-            let summary = "data of an inference call that came after its end";
-            self.turn().thread().record_other("late", summary, RawJson::from_value(&metadata));
-        }
-    }
-
-    /// Stores data for the end event. Returns `None` if the call has already ended.
-    fn update(&self, update: impl FnOnce(&mut InferenceProgress)) -> Option<()> {
-        if self.session().is_off("data of an inference call") {
-            return Some(());
-        }
-        self.lifecycle.unless_ended(|| update(&mut lock(&self.progress)))
-    }
-
     /// Sets the error that the end event reports if the span closes without another end.
     pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
@@ -304,18 +176,9 @@ impl InferenceOperation {
         lock(&self.progress).has_response
     }
 
-    /// Starts a call whose request was not recorded, with an object of its settings as its request.
-    pub(super) fn start_without_request(self: &Arc<Self>, at: Timestamp) {
-        if !self.lifecycle.is_pending() || self.session().is_off("an inference request") {
-            return;
-        }
-        let Some((recording, _)) = self.recording(at) else { return };
-        let settings = lock(&self.facts).settings.clone();
-        match recording.store_payload(PayloadKind::InferenceRequest, &Json(&settings)) {
-            // If the request came in the meantime, no event references the placeholder.
-            Ok(stored) => drop(self.start(stored.reference, at)),
-            Err(_counted) => self.abandon("its request could not be stored"),
-        }
+    /// Returns `true` if the client received an HTTP error.
+    pub(in crate::layer) fn is_refused(&self) -> bool {
+        lock(&self.progress).unanswered == Some(Unanswered::Refused)
     }
 
     /// Sets the span, which has settled: the shutdown ends the call at that time.

@@ -1,6 +1,6 @@
 //! The recorded parts of an inference call, and the end event made from them.
 
-use super::end::{End, SHUT_DOWN, UNANSWERED};
+use super::end::{ENDED_EARLY, End, SHUT_DOWN, UNANSWERED};
 use super::last_inside::Outcome;
 use crate::bundle::{Lost, Stored};
 use crate::event::{
@@ -16,12 +16,18 @@ pub(super) struct InferenceProgress {
     pub(super) response: Option<PayloadRef>,
     /// `true` if `response` was made from the fields of the span.
     pub(super) is_response_from_fields: bool,
+    /// `true` if `response` is a body of the program, or one from the fields of the span that has the output.
+    pub(super) has_output: bool,
     /// `true` if the response is known and asks for no tool.
     pub(super) is_final_answer: bool,
     /// Exact bytes of the response, if they are not one JSON value.
     pub(super) wire_response: Option<PayloadRef>,
     /// A response of the provider that is incomplete or reports an error.
     pub(super) failed_response: Option<PayloadRef>,
+    /// The HTTP status of the response.
+    pub(super) http_status: Option<u16>,
+    /// What the client observed of a response that is no answer.
+    pub(super) unanswered: Option<Unanswered>,
     pub(super) response_id: Option<ResponseId>,
     pub(super) upstream_request_id: UpstreamRequestId,
     pub(super) first_token_at: Option<UnixMillis>,
@@ -34,7 +40,30 @@ pub(super) struct InferenceProgress {
     pub(super) has_response: bool,
 }
 
+/// What a client observed of a response that is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// An HTTP error.
+    Refused,
+    /// A part of a response: the connection broke, or a stream ended without its last event.
+    EndedEarly,
+}
+
 impl InferenceProgress {
+    /// Returns `true` if the model answered: there was a response, and not only a part of one. A response that the program
+    /// has put together counts, whatever the client observed.
+    pub(super) fn is_answered(&self) -> bool {
+        self.has_response && (self.unanswered.is_none() || self.has_output)
+    }
+
+    /// Returns the error of a call that the provider refused. Returns `None` for any other call.
+    fn refusal(&self) -> Option<String> {
+        (self.unanswered == Some(Unanswered::Refused)).then(|| match self.http_status {
+            Some(status) => format!("the provider answered with HTTP status {status}"),
+            None => "the provider refused the request".to_owned(),
+        })
+    }
+
     /// Records a response, stored or lost. Returns the response that it replaces, unless that was made from the fields of
     /// the span.
     pub(super) fn set_response(&mut self, stored: Result<Stored, Lost>) -> Option<PayloadRef> {
@@ -116,8 +145,8 @@ pub(super) enum InferenceOutcome {
 
 impl InferenceOutcome {
     /// Returns the outcome of a call that ends with `end`. If its span closed, an error fails the call; a response, or
-    /// any sign of one, completes it; a panic that unwinds through it fails it; and a call without any of these is
-    /// cancelled. `unwound` is the error of such a panic.
+    /// any sign of one, completes it; an HTTP error and a panic that unwinds through it fail it; and a call without any of
+    /// these, or with a part of a response only, is cancelled. `unwound` is the error of such a panic.
     pub(super) fn from_end(end: End, progress: &InferenceProgress, unwound: Option<&str>) -> Self {
         match end {
             End::Completed => Self::Completed,
@@ -126,9 +155,12 @@ impl InferenceOutcome {
             End::Shutdown => Self::Cancelled(SHUT_DOWN.to_owned()),
             End::Closed => match &progress.error {
                 Some(error) => Self::Failed(error.clone()),
-                None if progress.has_response => Self::Completed,
-                None => match unwound {
-                    Some(error) => Self::Failed(error.to_owned()),
+                None if progress.is_answered() => Self::Completed,
+                None => match progress.refusal().or_else(|| unwound.map(str::to_owned)) {
+                    Some(error) => Self::Failed(error),
+                    None if progress.unanswered == Some(Unanswered::EndedEarly) => {
+                        Self::Cancelled(ENDED_EARLY.to_owned())
+                    }
                     None if progress.has_sign_of_response() => Self::Completed,
                     None => Self::Cancelled(UNANSWERED.to_owned()),
                 },

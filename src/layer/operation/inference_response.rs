@@ -3,11 +3,23 @@
 use std::sync::Arc;
 
 use super::inference::InferenceOperation;
+use super::inference_progress::Unanswered;
 use super::thread_recording::SpanRecording;
 use crate::bundle::{Body, Lost, ReadyBody, Stored};
 use crate::event::{PayloadKind, ResponseId, Timestamp};
 use crate::layer::session::reentrancy::lock;
-use crate::provider::{requested_tools, response_id};
+use crate::provider::{requested_tools, response_id, stream_ended_early};
+
+/// What a response was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A body of the program, or the bytes that its client received.
+    Program,
+    /// Fields of the span.
+    Fields,
+    /// Fields of the span, which do not tell the output.
+    FieldsWithoutOutput,
+}
 
 /// What a call needs to know of its response.
 #[derive(Debug, Default)]
@@ -18,6 +30,8 @@ struct ResponseFacts {
     calls: Option<Vec<String>>,
     /// `true` if the response was read and asks for no tool.
     is_final_answer: bool,
+    /// `true` if the response is a stream that ends without its last event.
+    ended_early: bool,
 }
 
 impl ResponseFacts {
@@ -25,13 +39,18 @@ impl ResponseFacts {
         let bytes = body.bytes();
         let id = (body.is_json() && !has_id).then(|| response_id(bytes)).flatten();
         let calls = requested_tools(bytes);
-        Self { id: id.map(ResponseId::from), is_final_answer: calls.is_none(), calls }
+        let ended_early = !body.is_json() && stream_ended_early(bytes);
+        Self { id: id.map(ResponseId::from), is_final_answer: calls.is_none(), calls, ended_early }
     }
 }
 
 impl InferenceOperation {
     /// Records the model's response, complete or partial: the status of the call decides which.
     pub(in crate::layer) fn record_response(self: &Arc<Self>, body: &dyn Body) {
+        self.record_response_of(Origin::Program, body);
+    }
+
+    fn record_response_of(self: &Arc<Self>, origin: Origin, body: &dyn Body) {
         let at = Timestamp::now();
         if self.session().is_off("an inference response") {
             return;
@@ -47,6 +66,12 @@ impl InferenceOperation {
             let mut progress = lock(&self.progress);
             progress.response_id = progress.response_id.take().or(facts.id);
             progress.is_final_answer = facts.is_final_answer;
+            match &stored {
+                Ok(stored) if !stored.is_json => {
+                    progress.unanswered = facts.ended_early.then_some(Unanswered::EndedEarly);
+                }
+                Ok(_) | Err(_) => progress.has_output |= origin != Origin::FieldsWithoutOutput,
+            }
             progress.set_response(stored)
         };
         // A response that comes after the end, or that a later response replaces, is referenced by a separate payload
@@ -90,14 +115,17 @@ impl InferenceOperation {
     }
 
     /// Records a response of the provider that is incomplete or reports an error.
-    pub(in crate::layer) fn record_failed_response(self: &Arc<Self>, body: &dyn Body) {
+    pub(in crate::layer) fn record_failed_response(self: &Arc<Self>, body: &dyn Body, is_refusal: bool) {
+        let unanswered = if is_refusal { Unanswered::Refused } else { Unanswered::EndedEarly };
         let at = Timestamp::now();
         if self.session().is_off("an inference response") {
             return;
         }
         self.start_without_request(self.opened_at);
         let Some((recording, _)) = self.recording(at) else { return };
-        let Ok(Stored { reference, .. }) = self.store_response(recording, body) else { return };
+        let stored = self.store_response(recording, body);
+        self.lifecycle.unless_ended(|| lock(&self.progress).unanswered = Some(unanswered));
+        let Ok(Stored { reference, .. }) = stored else { return };
         let set_response = || lock(&self.progress).failed_response.replace(reference.clone());
         if let Some(reference) = self.lifecycle.unless_ended(set_response).unwrap_or(Some(reference)) {
             self.write_payload_event(reference, at);
@@ -114,13 +142,14 @@ impl InferenceOperation {
 
     /// Records a response made from the fields of the span, unless the program has recorded a response body. Replaces an
     /// earlier response from fields, which had fewer of them.
-    pub(in crate::layer) fn record_response_from_fields(self: &Arc<Self>, body: &dyn Body) {
+    pub(in crate::layer) fn record_response_from_fields(self: &Arc<Self>, body: &dyn Body, has_output: bool) {
+        let origin = if has_output { Origin::Fields } else { Origin::FieldsWithoutOutput };
         let is_known = {
             let progress = lock(&self.progress);
             progress.response.is_some() && !progress.is_response_from_fields
         };
         if !is_known {
-            self.record_response(body);
+            self.record_response_of(origin, body);
             lock(&self.progress).is_response_from_fields = true;
         }
     }

@@ -282,6 +282,30 @@ impl Fields {
         }
     }
 
+    /// Takes the fields that tell how an attempt of a call of a model went. Returns `None` if none is set.
+    pub(super) fn take_outcome(&mut self) -> Option<Self> {
+        let is_set = self.has_outcome()
+            || self.has_answer()
+            || self.upstream_request_id.is_some()
+            || self.time_to_first_chunk.is_some();
+        is_set.then(|| Self {
+            response_id: self.response_id.take(),
+            response_model: self.response_model.take(),
+            finish_reasons: self.finish_reasons.take(),
+            upstream_request_id: self.upstream_request_id.take(),
+            time_to_first_chunk: self.time_to_first_chunk.take(),
+            error_type: self.error_type.take(),
+            status: self.status.take(),
+            status_description: self.status_description.take(),
+            error_text: std::mem::take(&mut self.error_text),
+            returned_error: self.returned_error.take(),
+            logged_error: self.logged_error.take(),
+            usage: std::mem::take(&mut self.usage),
+            output_messages: self.output_messages.take(),
+            ..Self::default()
+        })
+    }
+
     /// Replaces the values of all fields that are set in `newer`.
     pub(super) fn merge(&mut self, newer: Self) {
         fn take<T>(old: &mut Option<T>, new: Option<T>) {

@@ -18,7 +18,7 @@ pub(in crate::layer) struct Operations {
     pub(in crate::layer) child: Option<ChildOperation>,
 }
 
-/// An operation inside a turn. A span opens at most one.
+/// An operation inside a turn. A span opens at most one; of a call of a model, it is the first attempt.
 #[derive(Debug, Clone)]
 pub(in crate::layer) enum ChildOperation {
     Inference(Arc<InferenceOperation>),
@@ -42,7 +42,7 @@ impl ChildOperation {
     /// Returns the turn of the operation.
     pub(super) fn turn(&self) -> &Arc<TurnOperation> {
         match self {
-            Self::Inference(inference) => inference.turn(),
+            Self::Inference(inference) => inference.latest().turn(),
             Self::Tool(tool) => tool.turn(),
             Self::Cell(cell) => cell.turn(),
             Self::Compaction(compaction) => compaction.turn(),
@@ -51,7 +51,7 @@ impl ChildOperation {
 
     fn end(&self, end: &End, at: Timestamp) {
         match self {
-            Self::Inference(inference) => inference.end(end.clone(), at),
+            Self::Inference(inference) => inference.end_attempts(end.clone(), at),
             Self::Tool(tool) => tool.end(end.clone(), at),
             Self::Cell(cell) => cell.end(end, at),
             Self::Compaction(compaction) => compaction.end(end, at),
@@ -61,7 +61,7 @@ impl ChildOperation {
     /// Makes it known that the operation has settled, and may end before its span closes.
     pub(super) fn settle(&self, span: &Weak<dyn SettledSpan>) {
         match self {
-            Self::Inference(inference) => inference.settle(span),
+            Self::Inference(inference) => inference.current().settle(span),
             Self::Tool(tool) => tool.settle(span),
             Self::Compaction(compaction) => compaction.settle(span),
             // A script may go on after whatever it returned.
@@ -82,7 +82,7 @@ impl ChildOperation {
 
     fn record_payload(&self, kind: PayloadKind, body: &dyn Body) {
         match self {
-            Self::Inference(inference) => inference.record_payload(kind, body),
+            Self::Inference(inference) => inference.current().record_payload(kind, body),
             Self::Tool(tool) => tool.record_payload(kind, body),
             Self::Cell(cell) => cell.record_payload(kind, body),
             Self::Compaction(compaction) => compaction.record_payload(kind, body),
@@ -103,10 +103,10 @@ impl Operations {
         thread.is_none() && turn.is_none() && child.is_none()
     }
 
-    /// Returns the inference call that the span opened. Returns `None` if it opened none.
+    /// Returns the current attempt of the inference call that the span opened. Returns `None` if it opened none.
     pub(in crate::layer) fn inference(&self) -> Option<&Arc<InferenceOperation>> {
         let Some(ChildOperation::Inference(inference)) = &self.child else { return None };
-        Some(inference)
+        Some(inference.current())
     }
 
     /// Returns the tool call that the span opened. Returns `None` if it opened none.

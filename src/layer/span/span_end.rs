@@ -13,9 +13,9 @@ use crate::layer::operation::{InferenceOperation, ToolCallOperation};
 pub(super) fn store_response(inference: &Arc<InferenceOperation>, fields: &Fields, wire_reply: Option<&str>) {
     match (wire_reply, ResponseBody::from_fields(fields)) {
         (Some(reply), _) if fields.output_messages.is_none() => {
-            inference.record_response_from_fields(&JsonText::parse(reply));
+            inference.record_response_from_fields(&JsonText::parse(reply), true);
         }
-        (_, Some(body)) => inference.record_response_from_fields(&Json(&body)),
+        (_, Some(body)) => inference.record_response_from_fields(&Json(&body), fields.output_messages.is_some()),
         (_, None) => {}
     }
 }
@@ -46,7 +46,8 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
     if !inference.has_response() {
         inference.set_error(fields.error().or_else(|| fields.logged_error.clone()));
     }
-    if let Some(id) = fields.upstream_request_id.as_ref().filter(|id| !id.is_empty() && !inference.has_response()) {
+    let is_unexplained = !inference.has_response() && !inference.is_refused();
+    if let Some(id) = fields.upstream_request_id.as_ref().filter(|id| !id.is_empty() && is_unexplained) {
         inference.set_error_if_none(|| {
             format!("the provider answered request {id} with no response, and the span does not record why")
         });

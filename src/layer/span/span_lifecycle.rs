@@ -24,7 +24,8 @@ use crate::event::Timestamp;
 ///
 /// A span may stay open long after its operation is over: a connection pool or a spawned task holds a clone of it, and
 /// may enter it again. So an operation with an answer or a result settles when no thread is inside any more and nothing
-/// was recorded since. What comes next in the run releases it: its turn ends, a model is called, or recording ends.
+/// was recorded since. What comes next in the run releases it: its turn ends, a model is called, or recording ends. If
+/// another exchange of the call begins before, it runs again.
 ///
 /// It decides and does nothing itself: the caller carries out the [`Effect`] after it has released its lock. Every effect
 /// names the time of the start, and may be carried out when the operations have already started.
@@ -82,6 +83,8 @@ pub(super) enum Input {
     Exited,
     /// An operation was opened below the span, or an event or body is about to be recorded in it.
     Active(Facts),
+    /// Another exchange begins in the span of a call of a model: what was recorded is the outcome of an earlier attempt.
+    Retried,
     /// The turn or thread of the operation ends, a model is called in its thread, or recording ends.
     Released,
     /// The program ended the operation, while the span is open.
@@ -123,6 +126,7 @@ impl SpanLifecycle {
             Input::Entered(_) => self.inside = self.inside.saturating_add(1),
             Input::Exited => self.inside = self.inside.saturating_sub(1),
             Input::Recorded { is_answer, .. } => self.has_answer |= is_answer,
+            Input::Retried => self.has_answer = false,
             Input::Active(_) | Input::Released | Input::EndedByProgram | Input::Closed(_) => {}
         }
         let (stage, effect) = match self.stage {
@@ -156,7 +160,7 @@ impl SpanLifecycle {
                 (Stage::Ended, Effect::End { since: entered.unwrap_or(self.opened_at), at: clock() })
             }
             Input::Closed(Facts::Unknown) | Input::EndedByProgram => (Stage::Ended, Effect::Nothing),
-            Input::Recorded { .. } | Input::Exited | Input::Released => (self.stage, Effect::Nothing),
+            Input::Recorded { .. } | Input::Exited | Input::Retried | Input::Released => (self.stage, Effect::Nothing),
         }
     }
 
@@ -169,7 +173,7 @@ impl SpanLifecycle {
             }
             Input::Exited => self.settle_if_outside(since, true, clock).unwrap_or((running, Effect::Nothing)),
             Input::Active(_) => (running, Effect::Start { since }),
-            Input::Entered(_) | Input::Released => (running, Effect::Nothing),
+            Input::Entered(_) | Input::Retried | Input::Released => (running, Effect::Nothing),
             Input::EndedByProgram => (Stage::Ended, Effect::Nothing),
             Input::Closed(_) => (Stage::Ended, Effect::End { since, at: clock() }),
         }
@@ -189,6 +193,7 @@ impl SpanLifecycle {
                 let running = (Stage::Running { since }, Effect::Nothing);
                 self.settle_if_outside(since, false, clock).unwrap_or(running)
             }
+            Input::Retried => (Stage::Running { since }, Effect::Nothing),
             Input::Entered(_) | Input::Exited | Input::Active(_) => settled,
             Input::Released => (Stage::Ended, Effect::End { since, at }),
             Input::EndedByProgram => (Stage::Ended, Effect::Nothing),

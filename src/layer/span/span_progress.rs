@@ -73,8 +73,8 @@ impl SpanState {
             return;
         }
         match child {
-            ChildOperation::Inference(call) if fields.output_messages.is_some() && call.is_open() => {
-                span_end::store_response(call, &fields, None);
+            ChildOperation::Inference(call) if fields.output_messages.is_some() && call.current().is_open() => {
+                span_end::store_response(call.current(), &fields, None);
             }
             ChildOperation::Tool(tool) if !tool.is_ended() => span_end::store_result(tool, &fields),
             ChildOperation::Inference(_)
@@ -180,6 +180,20 @@ impl SpanState {
         }
     }
 
+    /// Begins an HTTP exchange of the call of a model that the span opened, and returns its attempt. If it follows another
+    /// one that is over, what the fields tell so far of its outcome belongs to that.
+    pub(in crate::layer) fn begin_exchange(&self, call: &Arc<InferenceOperation>) -> Arc<InferenceOperation> {
+        if call.is_retried_next() {
+            let outcome = lock(&self.fields).as_mut().and_then(|fields| Arc::make_mut(fields).take_outcome());
+            if let Some(outcome) = outcome {
+                span_end::store_response(call.current(), &outcome, None);
+                span_end::apply_to_inference(call.current(), &outcome);
+            }
+            self.apply(Input::Retried);
+        }
+        call.begin_exchange()
+    }
+
     /// Passes the field values recorded so far to `operations`, before they end.
     fn flush_fields_to(&self, operations: &Operations) {
         if self.has_pending_fields.load(Ordering::Relaxed) {
@@ -188,7 +202,8 @@ impl SpanState {
         let Some(fields) = lock(&self.fields).take() else { return };
         let Operations { thread, turn, child } = operations;
         match child {
-            Some(ChildOperation::Inference(inference)) if !inference.is_ended() => {
+            Some(ChildOperation::Inference(first)) if !first.current().is_ended() => {
+                let inference = first.current();
                 if !fields.request.settings.is_empty() && inference.is_pending() {
                     inference.set_facts(inference_facts(&fields));
                 }

@@ -1,5 +1,6 @@
 //! Assigns a span, a parent and a trace to every object of a graph.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -7,7 +8,7 @@ use opentelemetry::trace::{SpanId, TraceId};
 
 use super::derived_id;
 use super::span_object::SpanObject;
-use crate::event::{self, Seq};
+use crate::event::{self, Seq, Timestamp};
 use crate::graph::Graph;
 use crate::otlp::span::kind::Kind;
 
@@ -30,6 +31,8 @@ pub(crate) struct SpanTree<'g> {
     containers: Vec<Option<usize>>,
     traces: Vec<TraceId>,
     spans: Vec<SpanIdentity>,
+    /// Start of each object's span: its own, or that of the first attempt of its call of a model.
+    starts: Vec<Timestamp>,
     /// Parent of each object's span.
     parents: Vec<Option<SpanId>>,
     /// Lowest start seq among each object and its descendants: its span must have existed by then.
@@ -48,8 +51,9 @@ impl<'g> SpanTree<'g> {
         cut_cycles(&mut containers);
         let traces = traces(&objects, &containers, derived_id::trace_id(bundle));
         let spans = spans(&objects, &containers, bundle);
+        let starts = starts(&objects, &spans);
         let (parents, earliest_starts) = (Vec::new(), Vec::new());
-        let mut tree = Self { objects, indices, containers, traces, spans, parents, earliest_starts };
+        let mut tree = Self { objects, indices, containers, traces, spans, starts, parents, earliest_starts };
         tree.set_parents();
         tree
     }
@@ -119,6 +123,12 @@ impl<'g> SpanTree<'g> {
         }
     }
 
+    /// Returns the start of the span that represents the object. A span of several attempts of a call of a model starts with
+    /// the first one.
+    pub(crate) fn started_at(&self, index: usize) -> Option<Timestamp> {
+        self.starts.get(index).copied()
+    }
+
     /// Returns the parent of the span that represents the object.
     pub(crate) fn parent(&self, index: usize) -> Option<SpanId> {
         *self.parents.get(index)?
@@ -154,12 +164,17 @@ impl<'g> SpanTree<'g> {
             return None;
         }
         let object = self.objects.get(index)?;
-        if object.live_ids().is_some_and(|live| self.span(index) == Some(live))
-            && let Some(parent) = object.live_parent()
-        {
-            return Some(parent);
-        }
         let trace = self.traces.get(index)?;
+        match object.live_ids() {
+            Some(live) if self.span(index) == Some(live) => {
+                if let Some(parent) = object.live_parent() {
+                    return Some(parent);
+                }
+            }
+            // An attempt of a call of a model, whose live span is that of another attempt.
+            Some((of, span)) if object.kind() == Kind::Inference && of == *trace => return Some(span),
+            Some(_) | None => {}
+        }
         let mut above = *self.containers.get(index)?;
         while let Some(container) = above.and_then(|above| nearest[above]) {
             if self.owner(container).is_some_and(|owner| owner != index) {
@@ -227,7 +242,7 @@ fn spans(objects: &[SpanObject<'_>], containers: &[Option<usize>], bundle: &even
     let mut spans: Vec<_> = objects.iter().map(derived).collect();
     let mut owners: HashMap<(TraceId, SpanId), usize> = HashMap::new();
     let mut by_claim_priority: Vec<_> = (0..objects.len()).collect();
-    by_claim_priority.sort_by_key(|index| claim_priority(objects[*index].kind()));
+    by_claim_priority.sort_by_key(|index| claim_priority(&objects[*index]));
     for index in by_claim_priority {
         let kind = objects[index].kind();
         let can_be_implicit = matches!(kind, Kind::Thread | Kind::Turn);
@@ -252,9 +267,41 @@ fn spans(objects: &[SpanObject<'_>], containers: &[Option<usize>], bundle: &even
     spans
 }
 
-/// Returns the priority of a kind for owning a span that several objects name, lowest first: operations inside a turn,
-/// then threads, then turns.
-fn claim_priority(kind: Kind) -> u8 {
+/// Returns the start of the span that each object owns.
+fn starts(objects: &[SpanObject<'_>], spans: &[SpanIdentity]) -> Vec<Timestamp> {
+    let mut starts: Vec<_> = objects.iter().map(|object| object.execution().started.at).collect();
+    let mut first_attempts: HashMap<(TraceId, SpanId), Timestamp> = HashMap::new();
+    let attempts = || objects.iter().enumerate().filter(|(_, object)| object.kind() == Kind::Inference);
+    for (index, object) in attempts() {
+        if let Some(live) = object.live_ids() {
+            let first = first_attempts.entry(live).or_insert(starts[index]);
+            *first = starts[index].min(*first);
+        }
+    }
+    for (index, object) in attempts() {
+        if let Some(live) = object.live_ids().filter(|live| spans[index] == SpanIdentity::Own(live.1))
+            && let Some(first) = first_attempts.get(&live)
+        {
+            starts[index] = *first;
+        }
+    }
+    starts
+}
+
+/// Returns the priority of an object for owning a span that several objects name, lowest first: operations inside a turn,
+/// then threads, then turns. Of the attempts of a call of a model, the one that started or ended last comes first.
+fn claim_priority(object: &SpanObject<'_>) -> (u8, Reverse<Seq>) {
+    let last = match object.kind() {
+        Kind::Inference => {
+            let execution = object.execution();
+            execution.ended.map_or(execution.started.seq, |ended| ended.seq.max(execution.started.seq))
+        }
+        Kind::Thread | Kind::Turn | Kind::Tool | Kind::CodeCell | Kind::Compaction => Seq(0),
+    };
+    (kind_priority(object.kind()), Reverse(last))
+}
+
+fn kind_priority(kind: Kind) -> u8 {
     match kind {
         Kind::Inference | Kind::Tool | Kind::CodeCell | Kind::Compaction => 0,
         Kind::Thread => 1,

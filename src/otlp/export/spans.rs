@@ -91,7 +91,7 @@ impl<'a> SpanIter<'a> {
             parent_span_is_remote: false,
             span_kind: kind,
             name: name.into(),
-            start_time: system_time(execution.started.at),
+            start_time: system_time(self.tree.started_at(index)?),
             end_time: system_time(ended),
             attributes,
             dropped_attributes_count: 0,

@@ -1,5 +1,6 @@
 //! Collects the facts about a live span from the events and payloads that its operations record.
 
+mod attempts;
 mod ends;
 mod starts;
 
@@ -10,6 +11,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId};
 use serde::Deserialize;
 
+use self::attempts::Attempt;
 use super::export::LiveExport;
 use super::link_target::{EarliestStart, LinkTarget, SpanOrder};
 use super::tool_requests::{Requester, ToolRequests};
@@ -34,6 +36,10 @@ pub(super) struct LiveFacts {
     otel_span: Option<OtelSpan>,
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
+    /// The other attempts of a call of a model; `facts` are those of the attempt that started or ended last.
+    attempts: Vec<Attempt>,
+    /// The start of the attempt that `facts` are about.
+    attempt_started_at: Option<Timestamp>,
     /// Digests of payloads that no event has referenced yet.
     digests: Vec<(RawPayloadId, Digest)>,
     links: Vec<(LinkTarget, KeyValue)>,
@@ -89,6 +95,8 @@ impl LiveFacts {
             otel_span: None,
             started_at: None,
             ended_at: None,
+            attempts: Vec::new(),
+            attempt_started_at: None,
             digests: Vec::new(),
             links: Vec::new(),
             unrecorded_response: None,
@@ -276,7 +284,7 @@ impl LiveFacts {
     }
 
     /// Starts the facts of an operation. Only the first operation of a span counts: a span that opened a thread and its
-    /// turn is the thread's.
+    /// turn is the thread's. Of the attempts of a call of a model, the latest counts.
     fn start(
         &mut self,
         export: &LiveExport,
@@ -285,11 +293,15 @@ impl LiveFacts {
         thread_id: ThreadId,
         detail: SpanDetail,
     ) {
-        if self.facts.is_some() {
-            return;
+        match &self.facts {
+            None => {
+                self.order = SpanOrder::start(export.ordinal(), &self.earliest_start);
+                self.started_at = Some(meta.at);
+            }
+            Some(known) if is_next_attempt(known, &detail) => self.put_aside(),
+            Some(_) => return,
         }
-        self.order = SpanOrder::start(export.ordinal(), &self.earliest_start);
-        self.started_at = Some(meta.at);
+        self.attempt_started_at = Some(meta.at);
         self.facts = Some(SpanFacts {
             bundle: meta.bundle.map(Arc::from),
             object_id,
@@ -318,6 +330,11 @@ impl LiveFacts {
             facts.payload_ids.push(body.raw_payload_id.clone());
         }
     }
+}
+
+/// Returns `true` if an operation with these facts is the next attempt of a call of a model in the same span.
+fn is_next_attempt(known: &SpanFacts, detail: &SpanDetail) -> bool {
+    matches!((&known.detail, detail), (SpanDetail::Inference(_), SpanDetail::Inference(_)))
 }
 
 /// Returns the link of a tool call to the inference call that requested it.

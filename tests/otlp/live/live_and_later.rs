@@ -40,8 +40,15 @@ fn span_fields(span: &SpanData) -> (String, SpanFields) {
     (span.span_context.span_id().to_string(), fields)
 }
 
-/// Checks that the live spans of operations equal the spans exported from the bundle.
+/// Checks that the live spans of operations are the spans exported from the bundle.
 fn check(program: fn(), order: Order, content: ContentPolicy) {
+    let only_exported = check_live(program, order, content);
+    assert!(only_exported.is_empty(), "{order:?}: {only_exported:?}");
+}
+
+/// Checks that the live spans of operations equal those of the spans exported from the bundle that have their ids. Returns
+/// the others, with the live spans.
+fn check_live(program: fn(), order: Order, content: ContentPolicy) -> Vec<SpanFields> {
     let mut harness = Harness::with(content, Sampler::AlwaysOn);
     harness.run(order, program);
     harness.finish();
@@ -51,11 +58,11 @@ fn check(program: fn(), order: Order, content: ContentPolicy) {
     let bundle = Reader::open(&harness.bundle()).expect("a bundle");
     let graph = harness.graph();
     let mapping = Mapping { content, ..Mapping::default() };
-    let exported: BTreeMap<_, _> = spans(&bundle, &graph, &mapping).map(|span| span_fields(&span)).collect();
-    assert_eq!(live.len(), exported.len(), "{order:?}");
+    let mut exported: BTreeMap<_, _> = spans(&bundle, &graph, &mapping).map(|span| span_fields(&span)).collect();
     for (id, live) in &live {
-        assert_eq!(Some(live), exported.get(id), "{order:?}: live, then from the bundle");
+        assert_eq!(Some(live), exported.remove(id).as_ref(), "{order:?}: live, then from the bundle");
     }
+    exported.into_values().collect()
 }
 
 #[test]
@@ -108,4 +115,37 @@ fn plain_spans_export_equal_spans_live_and_later() {
 fn spans_that_never_close_are_exported_equal_live_and_later() {
     check(program::held_spans, Order::BridgeFirst, ContentPolicy::Capture);
     check(program::held_spans, Order::RecorderFirst, ContentPolicy::Omit);
+}
+
+#[test]
+fn live_span_of_a_call_is_that_of_its_last_attempt() {
+    for order in [Order::BridgeFirst, Order::RecorderFirst] {
+        let earlier = check_live(program::attempts, order, ContentPolicy::Capture);
+        let status = |error: &str| Status::error(error.to_owned());
+        let statuses: Vec<_> = earlier.iter().map(|span| &span.status).collect();
+        let refused = status("the provider answered with HTTP status 429");
+        assert_eq!(statuses.len(), 3, "{earlier:?}");
+        assert_eq!(statuses.iter().filter(|status| ***status == refused).count(), 2, "{earlier:?}");
+        // The one that another request overtook.
+        assert_eq!(statuses.iter().filter(|status| ***status == Status::Unset).count(), 1, "{earlier:?}");
+    }
+}
+
+#[test]
+fn earlier_attempts_are_exported_below_the_span_of_their_call() {
+    let mut harness = Harness::with(ContentPolicy::Omit, Sampler::AlwaysOn);
+    harness.run(Order::BridgeFirst, program::attempts);
+    harness.finish();
+    let bundle = Reader::open(&harness.bundle()).expect("a bundle");
+    let spans: Vec<_> = spans(&bundle, &harness.graph(), &Mapping::default()).collect();
+    let is_call = |span: &&SpanData| span.name.starts_with("chat");
+    let calls: Vec<_> = spans.iter().filter(is_call).collect();
+    let ids: Vec<_> = calls.iter().map(|span| span.span_context.span_id()).collect();
+    let (earlier, of_calls): (Vec<&SpanData>, Vec<&SpanData>) =
+        calls.into_iter().partition(|span| ids.contains(&span.parent_span_id));
+    assert_eq!((earlier.len(), of_calls.len()), (3, 2));
+    for attempt in earlier {
+        let call = of_calls.iter().find(|call| call.span_context.span_id() == attempt.parent_span_id).expect("a call");
+        assert!(call.start_time <= attempt.start_time && attempt.end_time <= call.end_time);
+    }
 }

@@ -1,8 +1,8 @@
 //! Programs that record every kind of operation.
 
 use otel_trace::{
-    AgentThread, CellStatus, CodeCellMeta, ExecutionStatus, Inference, Json, Model, Operation, ThreadMeta,
-    ToolCallMeta, ToolKind, Turn, TurnId, Usage,
+    AgentThread, CellStatus, CodeCellMeta, Exchange, ExecutionStatus, Inference, Json, Model, Operation, Reply,
+    ThreadMeta, ToolCallMeta, ToolKind, Turn, TurnId, Usage,
 };
 use serde_json::{Value, json};
 
@@ -212,4 +212,34 @@ pub(crate) fn held_spans() {
             std::mem::forget(chat);
         }
     });
+}
+
+/// Runs two calls of a model whose client sends several requests: one retries, and the other sends a second request before
+/// the first one is answered.
+pub(crate) fn attempts() {
+    let body = |text: &str| serde_json::to_vec(&request(text)).expect("JSON");
+    let answer = serde_json::to_vec(&response("resp-1", &[])).expect("JSON");
+    let exchange = |inference: &Inference| Exchange::for_span(inference.span()).expect("recorded");
+    let thread = AgentThread::start(ThreadMeta::new().id("thread-1"));
+    let turn = thread.turn(Some(TurnId::from("turn-1")));
+    let inference = turn.inference(MODEL);
+    for _ in 0..2 {
+        let refused = exchange(&inference);
+        refused.request(&body("again"));
+        refused.status(429);
+        refused.reply(Reply::Refusal, b"{}");
+    }
+    let answered = exchange(&inference);
+    answered.request(&body("again"));
+    answered.reply(Reply::Whole, &answer);
+    inference.usage(Usage { input_tokens: 9, output_tokens: 1, ..Usage::default() });
+    drop(inference);
+
+    let inference = turn.inference(MODEL);
+    let (first, second) = (exchange(&inference), exchange(&inference));
+    first.request(&body("first"));
+    second.request(&body("second"));
+    first.reply(Reply::Whole, &answer);
+    drop(second);
+    drop(inference);
 }

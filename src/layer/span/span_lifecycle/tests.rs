@@ -92,7 +92,7 @@ fn operations_start_once_enough_is_known() {
 #[test]
 fn operations_with_an_answer_settle_once_no_thread_is_inside() {
     use Facts::{Known, Ready};
-    use Input::{Active, Entered, Exited, Recorded};
+    use Input::{Active, Entered, Exited, Recorded, Retried};
     let nothing = Effect::Nothing;
     let start = Effect::Start { since: at(SINCE) };
     let settle = |is_exit| Effect::Settle { since: at(SINCE), is_exit };
@@ -117,6 +117,10 @@ fn operations_with_an_answer_settle_once_no_thread_is_inside() {
         ("settled", 0, ANSWER, Entered(Known), "settled", nothing),
         ("settled", 1, ANSWER, Exited, "settled", nothing),
         ("settled", 0, ANSWER, Active(Known), "settled", nothing),
+        // Another attempt: what was recorded is no outcome of it.
+        ("settled", 0, ANSWER, Retried, "running", nothing),
+        ("running", 0, ANSWER, Retried, "running", nothing),
+        ("opened", 0, NO_ANSWER, Retried, "opened", nothing),
         // The program has not finished.
         ("settled", 1, ANSWER, recorded(Known), "running", nothing),
         ("settled", 0, ANSWER, recorded(Known), "settled now", settle(false)),
@@ -149,6 +153,7 @@ fn operations_end_once() {
         ("ended", 1, ANSWER, Exited, "ended", nothing),
         ("ended", 0, ANSWER, Active(Known), "ended", nothing),
         ("ended", 0, ANSWER, Released, "ended", nothing),
+        ("ended", 0, ANSWER, Input::Retried, "ended", nothing),
         ("ended", 0, ANSWER, Closed(Known), "ended", nothing),
     ]);
 }
@@ -156,13 +161,14 @@ fn operations_end_once() {
 /// Inputs in any order, as they come from several threads, with facts that may appear at any time.
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
     let facts = prop_oneof![Just(Facts::Unknown), Just(Facts::Missing), Just(Facts::Known), Just(Facts::Ready)];
-    let input = (0..7_u8, facts, any::<bool>()).prop_map(|(kind, facts, is_answer)| match kind {
+    let input = (0..8_u8, facts, any::<bool>()).prop_map(|(kind, facts, is_answer)| match kind {
         0 => Input::Recorded { facts, is_answer },
         1 => Input::Entered(facts),
         2 => Input::Exited,
         3 => Input::Active(facts),
         4 => Input::Released,
         5 => Input::EndedByProgram,
+        6 => Input::Retried,
         _ => Input::Closed(facts),
     });
     prop::collection::vec(input, 0..40)

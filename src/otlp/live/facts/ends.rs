@@ -31,6 +31,7 @@ impl LiveFacts {
     }
 
     pub(super) fn inference_completed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCompleted) {
+        self.select_attempt(&event.inference_call_id);
         let payloads = (Some(&event.response_payload), event.wire_payload.as_deref());
         self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Completed);
         if let Some(inference) = self.inference() {
@@ -50,6 +51,7 @@ impl LiveFacts {
     }
 
     pub(super) fn inference_failed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceFailed) {
+        self.select_attempt(&event.inference_call_id);
         let payloads = (event.partial_response_payload.as_ref(), event.wire_payload.as_deref());
         self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Failed);
         self.set_usage(event.usage);
@@ -57,6 +59,7 @@ impl LiveFacts {
     }
 
     pub(super) fn inference_cancelled(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCancelled) {
+        self.select_attempt(&event.inference_call_id);
         let payloads = (event.partial_response_payload.as_ref(), event.wire_payload.as_deref());
         self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Cancelled);
         self.set_usage(event.usage);
@@ -123,7 +126,7 @@ impl LiveFacts {
             };
             export.update_tool_requests(meta.recording, thread, |requests| requests.add_response(&requesting, calls));
         }
-        let started_at = self.started_at;
+        let started_at = self.attempt_started_at;
         if let Some(inference) = self.inference() {
             inference.response = response;
             let millis = first_token_at.zip(started_at).map(|(first, started)| first.millis_since(started.unix_ms()));
