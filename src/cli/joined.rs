@@ -1,4 +1,4 @@
-//! The joined graph of a root directory: which processes spawned each other.
+//! The joined graph of a root directory: which processes spawned each other, and which bundles continue one another.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -37,11 +37,11 @@ impl<'a> Roots<'a> {
     }
 }
 
-/// Writes `joined.json` if any processes spawned each other, or if an older file must be replaced. Returns its path, or
-/// `None` if it is not written.
+/// Writes `joined.json` if any processes spawned each other, if any bundle continues another, or if an older file must be
+/// replaced. Returns its path, or `None` if it is not written.
 pub(super) fn write(root: &Path, joined: &Joined) -> anyhow::Result<Option<PathBuf>> {
     let path = root.join(Joined::FILE);
-    if joined.edges.is_empty() && !path.exists() {
+    if joined.edges.is_empty() && count_continued(joined) == 0 && !path.exists() {
         return Ok(None);
     }
     graph::write_joined_file(joined, &path)?;
@@ -57,8 +57,18 @@ pub(super) fn findings(joined: &Joined) -> impl Iterator<Item = &graph::BundleDi
 /// Maximum number of lines that are printed for a tree of processes. The file has all of them.
 const PRINTED: usize = 50;
 
-/// Prints the tree of processes and the diagnostics between bundles to stderr.
+/// Returns the number of bundles that continue another one.
+fn count_continued(joined: &Joined) -> usize {
+    joined.rollouts.iter().filter(|rollout| rollout.continues.is_some()).count()
+}
+
+/// Prints the number of bundles that continue others, the tree of processes and the diagnostics between bundles to stderr.
 pub(super) fn report(root: &Path, joined: &Joined) {
+    let continued = count_continued(joined);
+    if continued > 0 {
+        let counted = output::pluralize(continued, "bundle");
+        output::eprint(format_args!("{}: {counted} with an earlier bundle of the same conversation", root.display()));
+    }
     if joined.edges.is_empty() {
         return;
     }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::{Anchor, Diagnostic, EdgeKind, Graph};
 use crate::event::{EdgeId, ParentProcess, RolloutStatus, Seq, ThreadId, TraceId, UnixMillis};
 
-/// The runs of a root directory, and the edges from agents to the agents that they spawned in other processes.
+/// The runs of a root directory, with the runs that they continue, and the edges from agents to the agents that they
+/// spawned in other processes.
 ///
 /// All other information about a run is in its own [`Graph`].
 #[derive(Debug, Clone, Default)]
@@ -42,6 +43,10 @@ pub struct Rollout {
     /// Parent process and agent, from the manifest of the run. `None` if no agent spawned the recorded process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentProcess>,
+    /// Run whose conversation this one continues: the one that started before it with the same root thread. A conversation
+    /// that ended because it was idle goes on in a new bundle. `None` if there is no earlier run of that thread.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<TraceId>,
 }
 
 impl Rollout {
@@ -54,6 +59,7 @@ impl Rollout {
             ended_at: graph.ended_at,
             status: graph.status,
             parent: graph.parent.clone(),
+            continues: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod child_process;
 mod code_cell;
 mod compaction;
 mod exchange;
+mod find;
 mod inference;
 mod operation;
 mod operation_ids;

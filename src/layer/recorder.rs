@@ -1,6 +1,7 @@
 //! The recording that users configure, hold and end, and what all rooms of the layer share with it.
 
 pub(super) mod builder;
+mod conversation;
 pub(super) mod filter;
 pub(super) mod guard;
 

@@ -3,6 +3,10 @@
 //! The log of a parent process records which thread a child process was meant to become, and the manifests of the
 //! child's bundles name the parent. A join matches the two by the parent's trace id and the id of the thread that was
 //! made for the child. It keeps only these fields of each graph and visits each of them once.
+//!
+//! It also links the bundles of one root thread: a conversation that was idle for long goes on in a new bundle.
+
+mod continued_threads;
 
 use std::collections::HashMap;
 
@@ -39,7 +43,7 @@ impl Join {
 
     /// Returns the edges between the bundles, and the diagnostics of links that do not match.
     pub fn finish(self) -> Joined {
-        let Self { rollouts, children, unreadable } = self;
+        let Self { mut rollouts, children, unreadable } = self;
         let mut matching = Matching::new(&rollouts, !unreadable.is_empty());
         for (index, (parent, children)) in rollouts.iter().zip(&children).enumerate() {
             if matching.is_first(index, parent) {
@@ -47,7 +51,9 @@ impl Join {
             }
         }
         matching.add_orphans();
+        let is_copy: Vec<_> = rollouts.iter().enumerate().map(|(index, run)| !matching.is_first(index, run)).collect();
         let Matching { edges, mut diagnostics, .. } = matching;
+        continued_threads::link(&mut rollouts, &is_copy);
         diagnostics.extend(unreadable);
         diagnostics.sort_by(|a, b| (&a.bundle, a.diagnostic.seq).cmp(&(&b.bundle, b.diagnostic.seq)));
         Joined { edges, diagnostics, rollouts }

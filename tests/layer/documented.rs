@@ -250,6 +250,20 @@ fn thread() {
     // end
 }
 
+fn root_thread() {
+    // thread.rs
+    use otel_trace::{AgentThread, Operation, ThreadMeta};
+
+    let tester = AgentThread::start(ThreadMeta::new().agent_name("tester"));
+    tester.span().in_scope(|| {
+        // A run of its own, with a bundle of its own.
+        let tested = AgentThread::start_root(ThreadMeta::new().agent_name("coder"));
+        tested.complete();
+    });
+    tester.complete();
+    // end
+}
+
 fn tool() {
     // tool.rs
     use otel_trace::{AgentThread, Json, Operation, ThreadMeta, ToolCallMeta};
@@ -308,7 +322,7 @@ enum Bodies {
     Newer,
 }
 
-const EXAMPLES: [(fn(), Bodies); 13] = [
+const EXAMPLES: [(fn(), Bodies); 14] = [
     (readme_handles, Bodies::FormatOne),
     (readme_spans, Bodies::Newer),
     (crate_handles, Bodies::FormatOne),
@@ -319,6 +333,7 @@ const EXAMPLES: [(fn(), Bodies); 13] = [
     (exchange, Bodies::Newer),
     (inference, Bodies::FormatOne),
     (thread, Bodies::Newer),
+    (root_thread, Bodies::FormatOne),
     (tool, Bodies::FormatOne),
     (turn, Bodies::FormatOne),
     (tool_invocation, Bodies::FormatOne),

@@ -18,6 +18,7 @@ mod ends;
 mod exit;
 mod facts;
 mod faults;
+mod found_handles;
 mod frameworks;
 mod handles;
 mod held_spans;

@@ -190,3 +190,69 @@ fn orphans_keep_the_order_of_their_bundles() {
     assert_eq!(targets, names);
     assert!(diagnostics(&joined).iter().map(|(bundle, _)| *bundle).eq(names.iter().map(String::as_str)));
 }
+
+/// Renders each run that continues another as `<trace> <- <trace>`, in the order of the bundles.
+fn continued(joined: &Joined) -> Vec<String> {
+    let wire = wire(joined);
+    let runs = wire["rollouts"].as_array().unwrap();
+    let continued = runs.iter().filter_map(|run| Some((run["trace_id"].as_str()?, run.get("continues")?.as_str()?)));
+    continued.map(|(run, earlier)| format!("{run} <- {earlier}")).collect()
+}
+
+/// Records a run of the root thread `root` that starts at a time.
+fn run_at(started: u64, trace: &str, root: &str, parent_run: Option<Value>) -> Case {
+    let case = run(trace, root, parent_run, &[]);
+    case.manifest("started_at_unix_ms", json!(started));
+    case
+}
+
+#[test]
+fn bundles_of_one_thread_continue_one_another_in_time() {
+    let runs = [run_at(30, "c", "t", None), run_at(10, "a", "t", None), run_at(20, "b", "t", None)];
+    let other = run_at(15, "x", "other", None);
+    let joined = join([("1", &runs[0]), ("2", &runs[1]), ("3", &other), ("4", &runs[2])]);
+    assert_eq!(continued(&joined), ["c <- b", "b <- a"]);
+    assert!(joined.edges.is_empty() && joined.diagnostics.is_empty());
+    // Runs that started in one millisecond stay in the order of their bundles.
+    let same = ["a", "b", "c"].map(|trace| run_at(10, trace, "t", None));
+    let joined = join([("1", &same[0]), ("2", &same[1]), ("3", &same[2])]);
+    assert_eq!(continued(&joined), ["b <- a", "c <- b"]);
+}
+
+#[test]
+fn copies_and_processes_with_one_assigned_id_continue_none() {
+    let [first, second] = [run_at(10, "a", "t", None), run_at(20, "b", "t", None)];
+    let joined = join([("1", &first), ("2", &first), ("3", &second), ("4", &second)]);
+    assert_eq!(continued(&joined), ["b <- a"]);
+    let children = ["c", "d"].map(|trace| run_at(30, trace, "k", Some(parent("p", "k"))));
+    assert_eq!(continued(&join([("1", &children[0]), ("2", &children[1])])), [""; 0]);
+    // An id that the program gave is that of a conversation, in whatever process.
+    let named = ["e", "f"].map(|trace| run_at(30, trace, "t", Some(parent("p", "k"))));
+    assert_eq!(continued(&join([("1", &named[0]), ("2", &named[1])])), ["f <- e"]);
+}
+
+#[test]
+fn links_of_many_conversations_are_complete() {
+    let mut join = Join::default();
+    let runs = [run_at(10, "a", "t", None), run_at(20, "b", "t", None)].map(|case| case.check(&[]));
+    for n in 0..20_000_i64 {
+        let mut graph = runs[usize::from(n % 2 == 1)].clone();
+        graph.trace_id = format!("trace {n}").as_str().into();
+        // A thread of very many bundles, and very many threads of one.
+        if n % 3 == 0 {
+            graph.root_thread_id = format!("thread {n}").as_str().into();
+        }
+        graph.started_at.0 = n * 7919 % 20_000;
+        join.add(&n.to_string(), &graph);
+    }
+    let joined = join.finish();
+    let by_trace: std::collections::HashMap<_, _> = joined.rollouts.iter().map(|run| (&run.trace_id, run)).collect();
+    let mut continued = 0;
+    for run in &joined.rollouts {
+        let Some(earlier) = run.continues.as_ref().map(|earlier| by_trace[earlier]) else { continue };
+        assert_eq!(earlier.root_thread_id, run.root_thread_id);
+        assert!(earlier.started_at <= run.started_at);
+        continued += 1;
+    }
+    assert_eq!(continued, 20_000 - 20_000 / 3 - 1 - 1);
+}

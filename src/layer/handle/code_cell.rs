@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::info_span;
 
 use super::operation::impl_operation;
-use super::span_handle::{Handle, in_subscriber_of};
+use super::span_handle::Handle;
 use super::tool::{ToolCall, ToolCallMeta};
 use super::turn::Turn;
 use crate::bundle::Body;
@@ -39,7 +39,7 @@ use crate::layer::span::operations::{ChildOperation, Operations};
 /// cell.ended(CellStatus::Completed, Json(&json!({ "response": { "Result": result } })));
 /// ```
 #[derive(Debug, Clone)]
-pub struct CodeCell(Handle);
+pub struct CodeCell(pub(super) Handle);
 
 impl_operation!(CodeCell);
 
@@ -100,8 +100,7 @@ impl CodeCell {
                 otel.status_description = tracing::field::Empty,
             )
         };
-        let span = in_subscriber_of(turn.span(), make);
-        Self(Handle::new(span, |state| {
+        Self(Handle::new_inside(turn, make, |state| {
             let Some(turn) = state.enclosing().turn else { return };
             let cell = CodeCellOperation::new(turn, script.facts(), state.live().clone());
             state.open(ChildOperation::Cell(Arc::clone(&cell)).into());

@@ -6,7 +6,7 @@ use tracing::info_span;
 
 use super::inference::Model;
 use super::operation::impl_operation;
-use super::span_handle::{Handle, in_subscriber_of};
+use super::span_handle::Handle;
 use crate::bundle::Body;
 use crate::layer::operation::{CompactionOperation, InferenceFacts, SharedCompactionId, record_compaction_installed};
 use crate::layer::span::callsites::HANDLE_TARGET;
@@ -84,8 +84,7 @@ impl Compaction {
                 otel.status_description = tracing::field::Empty,
             )
         };
-        let span = in_subscriber_of(parent.span(), make);
-        Self(Handle::new(span, |state| {
+        Self(Handle::new_inside(parent, make, |state| {
             let Some(turn) = state.enclosing().turn else { return };
             let earlier = parent.states().iter().find(|earlier| Arc::ptr_eq(earlier.session(), state.session()));
             let earlier = earlier.and_then(|earlier| earlier.operations()?.compaction());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::info_span;
 
 use super::operation::impl_operation;
-use super::span_handle::{Handle, in_subscriber_of};
+use super::span_handle::Handle;
 use crate::bundle::Body;
 use crate::event::Usage;
 use crate::layer::operation::{InferenceFacts, InferenceOperation};
@@ -70,8 +70,7 @@ impl Inference {
                 otel.status_description = tracing::field::Empty,
             )
         };
-        let span = in_subscriber_of(turn.span(), make);
-        Self(Handle::new(span, |state| {
+        Self(Handle::new_inside(turn, make, |state| {
             let Some(turn) = state.enclosing().turn else { return };
             let (model, provider_name) = (model.name.to_owned(), model.provider.to_owned());
             let facts = InferenceFacts { model, provider_name, ..InferenceFacts::default() };

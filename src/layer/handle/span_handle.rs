@@ -13,32 +13,45 @@ use super::child_process::ChildProcess;
 use super::operation_ids::OperationIds;
 use crate::bundle::Body;
 use crate::event::PayloadKind;
-use crate::layer::operation::End;
+use crate::layer::operation::{AnyHandle, End, HandleLink};
+use crate::layer::session::Session;
 use crate::layer::span::extension::SpanExtension;
-use crate::layer::span::operations::Operations;
+use crate::layer::span::operations::{Enclosing, Operations};
 use crate::layer::span::span_state::SpanState;
 
 /// The state that each recorder keeps for a span. A subscriber usually has one recorder.
 pub(super) type SpanStates = SmallVec<[Arc<SpanState>; 1]>;
 
-/// A span and the state that each recorder keeps for it. Each state counts the clones of the handle, and ends its
-/// operations when the last clone is dropped.
+/// A handle of any kind. `None` if recording is disabled.
+#[derive(Debug, Clone)]
+pub(super) struct Handle(Option<Arc<SharedHandle>>);
+
+/// What the clones of a handle share: a span, and the state that each recorder keeps for it.
 #[derive(Debug)]
-pub(super) struct Handle {
+struct SharedHandle {
     span: Span,
     states: SpanStates,
+    on_drop: OnDrop,
 }
 
-impl Clone for Handle {
-    fn clone(&self) -> Self {
-        self.states.iter().for_each(|state| state.add_holder());
-        Self { span: self.span.clone(), states: self.states.clone() }
-    }
+/// What becomes of the operations when the last clone of a handle is dropped.
+#[derive(Debug, Clone, Copy)]
+enum OnDrop {
+    /// They end: the handle has opened them.
+    End,
+    /// They stay open: the handle was found, and spans of the program or the layer have opened them.
+    LeaveOpen,
 }
 
-impl Drop for Handle {
+/// The span of a handle that has none.
+static NO_SPAN: Span = Span::none();
+
+impl Drop for SharedHandle {
     fn drop(&mut self) {
-        self.states.iter().for_each(|state| state.release_holder());
+        match self.on_drop {
+            OnDrop::End => self.states.iter().for_each(|state| state.end_dropped()),
+            OnDrop::LeaveOpen => {}
+        }
         // A registry that closes a span releases the span's parent through the current subscriber, and panics if that
         // is another subscriber.
         let span = std::mem::replace(&mut self.span, Span::none());
@@ -52,28 +65,74 @@ impl Drop for Handle {
 impl Handle {
     /// Creates a handle for a new span. `open` opens the operations in the state of each recorder.
     pub(super) fn new(span: Span, open: impl Fn(&SpanState)) -> Self {
-        let states = span_states(&span);
-        for state in &states {
-            state.add_holder();
-            open(state);
+        if span.is_disabled() {
+            return Self(None);
         }
-        Self { span, states }
+        let shared = Arc::new(SharedHandle { states: span_states(&span), span, on_drop: OnDrop::End });
+        for state in &shared.states {
+            open(state);
+            let links = state.operations().into_iter().flat_map(Operations::links);
+            let handle: AnyHandle = Arc::<SharedHandle>::clone(&shared);
+            links.for_each(|link| link.set_handle(&handle));
+        }
+        Self(Some(shared))
+    }
+
+    /// Creates a handle for a new span inside of `parent`. `make` makes the span, in the subscriber of `parent`.
+    pub(super) fn new_inside(parent: &Self, make: impl FnOnce() -> Span, open: impl Fn(&SpanState)) -> Self {
+        Self::new(in_subscriber_of(parent.span(), make), |state| {
+            parent.enclose(state);
+            open(state);
+        })
+    }
+
+    /// Returns the handle of an operation that was found by its id: a clone of the one that opened it, or else one that
+    /// leaves the operation open when it is dropped. `operations` are the operation alone.
+    pub(super) fn found(session: &Arc<Session>, link: &HandleLink, operations: impl FnOnce() -> Operations) -> Self {
+        if let Some(shared) = link.handle() {
+            return Self(Some(shared));
+        }
+        let state = link.span().unwrap_or_else(|| SpanState::detached(session, operations()));
+        let states = SpanStates::from_iter([state]);
+        let shared = Arc::new(SharedHandle { span: Span::none(), states, on_drop: OnDrop::LeaveOpen });
+        let handle: AnyHandle = Arc::<SharedHandle>::clone(&shared);
+        link.set_handle(&handle);
+        Self(Some(shared))
+    }
+
+    /// Makes the operations of this handle those that enclose a span, if the handle has no span of its own that could be
+    /// the parent.
+    fn enclose(&self, state: &SpanState) {
+        if !self.span().is_disabled() {
+            return;
+        }
+        let same = self.states().iter().find(|own| Arc::ptr_eq(own.session(), state.session()));
+        if let Some(enclosing) = same.and_then(|own| Enclosing::within(own.operations()?)) {
+            state.set_enclosing(enclosing);
+        }
+    }
+
+    /// Returns a clone of the handle for its operation to keep. Returns `None` if the handle leaves its operation open
+    /// anyway, or if recording is disabled.
+    pub(super) fn to_kept(&self) -> Option<AnyHandle> {
+        let shared = self.0.as_ref().filter(|shared| matches!(shared.on_drop, OnDrop::End))?;
+        Some(Arc::<SharedHandle>::clone(shared))
     }
 
     pub(super) fn states(&self) -> &[Arc<SpanState>] {
-        &self.states
+        self.0.as_ref().map_or(&[], |shared| &shared.states)
     }
 
     pub(super) fn span(&self) -> &Span {
-        &self.span
+        self.0.as_ref().map_or(&NO_SPAN, |shared| &shared.span)
     }
 
     pub(super) fn is_recording(&self) -> bool {
-        is_recording(&self.states)
+        is_recording(self.states())
     }
 
     pub(super) fn ids(&self) -> OperationIds {
-        recorded_ids(&self.states)
+        recorded_ids(self.states())
     }
 
     /// Calls `act` with the operation that `pick` selects, for each recorder that has one.
@@ -92,7 +151,7 @@ impl Handle {
     }
 
     pub(super) fn end(&self, end: ExplicitEnd<'_>) {
-        end_operations(&self.span, &self.states, end);
+        end_operations(self.span(), self.states(), end);
     }
 }
 

@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use tracing::{Span, info_span};
 
 use super::operation::impl_operation;
-use super::span_handle::{Handle, in_subscriber_of};
+use super::span_handle::Handle;
 use crate::bundle::Body;
 use crate::event::{RawJson, Timestamp, ToolCallId};
 use crate::layer::operation::{SessionMetadata, SessionSource, ThreadFacts, ThreadOperation};
+use crate::layer::session::Session;
 use crate::layer::span::callsites::HANDLE_TARGET;
 use crate::layer::span::operations::{Enclosing, Operations};
 use crate::layer::span::span_state::SpanState;
@@ -168,32 +169,53 @@ impl<'a> ThreadMeta<'a> {
     }
 }
 
+/// Creates the span of a thread, as a child of the current span unless a parent is given.
+macro_rules! thread_span {
+    ($meta:ident $(, parent: $parent:expr)?) => {
+        info_span!(
+            target: HANDLE_TARGET,
+            $(parent: $parent,)?
+            "invoke_agent",
+            otel_trace.kind = "thread",
+            otel.name = $meta.agent_name.map(|name| format!("invoke_agent {name}")),
+            gen_ai.operation.name = "invoke_agent",
+            gen_ai.agent.name = $meta.agent_name,
+            gen_ai.conversation.id = $meta.id,
+            gen_ai.request.model = $meta.model,
+            otel.status_code = tracing::field::Empty,
+            otel.status_description = tracing::field::Empty,
+        )
+    };
+}
+
 impl AgentThread {
     /// Starts a thread, as a child of the current span.
     pub fn start(meta: ThreadMeta<'_>) -> Self {
-        let span = info_span!(
-            target: HANDLE_TARGET,
-            "invoke_agent",
-            otel_trace.kind = "thread",
-            otel.name = meta.agent_name.map(|name| format!("invoke_agent {name}")),
-            gen_ai.operation.name = "invoke_agent",
-            gen_ai.agent.name = meta.agent_name,
-            gen_ai.conversation.id = meta.id,
-            gen_ai.request.model = meta.model,
-            otel.status_code = tracing::field::Empty,
-            otel.status_description = tracing::field::Empty,
-        );
-        Self::open(span, meta)
+        Self(Handle::new(thread_span!(meta), |state| open(state, meta)))
     }
 
-    /// Starts a thread, as a child of the span `parent`.
-    pub(super) fn start_under(parent: &Span, meta: ThreadMeta<'_>) -> Self {
-        in_subscriber_of(parent, || parent.in_scope(|| Self::start(meta)))
+    /// Starts a root thread, whatever the current span is. Inside of the span of another thread, [`start`](Self::start)
+    /// would make the new thread that one's child: use this where a program runs independent agents inside of one another,
+    /// such as an agent that tests agents.
+    ///
+    /// ```
+    /// use otel_trace::{AgentThread, Operation, ThreadMeta};
+    ///
+    /// let tester = AgentThread::start(ThreadMeta::new().agent_name("tester"));
+    /// tester.span().in_scope(|| {
+    ///     // A run of its own, with a bundle of its own.
+    ///     let tested = AgentThread::start_root(ThreadMeta::new().agent_name("coder"));
+    ///     tested.complete();
+    /// });
+    /// tester.complete();
+    /// ```
+    pub fn start_root(meta: ThreadMeta<'_>) -> Self {
+        Self(Handle::new(thread_span!(meta, parent: Span::none()), |state| open(state, meta)))
     }
 
-    /// Opens the thread for a new span.
-    fn open(span: Span, meta: ThreadMeta<'_>) -> Self {
-        Self(Handle::new(span, |state| open(state, meta)))
+    /// Starts a thread, as a child of the operation `parent`.
+    pub(super) fn start_inside(parent: &Handle, meta: ThreadMeta<'_>) -> Self {
+        Self(Handle::new_inside(parent, || thread_span!(meta, parent: parent.span()), |state| open(state, meta)))
     }
 
     /// Returns the directory of the bundle that this thread is recorded in. If several recorders record the thread, it
@@ -220,6 +242,22 @@ impl AgentThread {
         self.for_each(|thread| thread.record_other(kind, summary, metadata.clone()));
     }
 
+    /// Opens a conversation: a root thread that `session` finds by `meta.id` and that stays open although its handles are
+    /// dropped. If another caller has opened the conversation in the meantime, nothing is opened.
+    pub(super) fn open_conversation(session: &Arc<Session>, id: &str, meta: ThreadMeta<'_>) -> Self {
+        let span = thread_span!(meta, parent: Span::none());
+        Self(Handle::new(span, |state| {
+            let thread = new_thread(state, meta);
+            if Arc::ptr_eq(session, state.session()) {
+                let opened = ThreadOperation::of_conversation(session, id, || Arc::clone(&thread));
+                if !Arc::ptr_eq(&opened, &thread) {
+                    return;
+                }
+            }
+            start(state, thread);
+        }))
+    }
+
     fn for_each(&self, act: impl Fn(&Arc<ThreadOperation>)) {
         self.0.for_each(|operations| operations.thread.as_ref(), act);
     }
@@ -227,9 +265,18 @@ impl AgentThread {
 
 /// Opens and starts the thread in the state that one recorder keeps for its span.
 fn open(state: &SpanState, meta: ThreadMeta<'_>) {
+    start(state, new_thread(state, meta));
+}
+
+/// Creates the thread of a span, inside of the operations around the span.
+fn new_thread(state: &SpanState, meta: ThreadMeta<'_>) -> Arc<ThreadOperation> {
     let Enclosing { thread: parent, tool, .. } = state.enclosing();
     let facts = meta.facts(tool.and_then(|tool| tool.id().cloned()));
-    let thread = ThreadOperation::new(Arc::clone(state.session()), parent, facts, state.live().clone());
+    ThreadOperation::new(Arc::clone(state.session()), parent, facts, state.live().clone())
+}
+
+/// Starts the thread of a span.
+fn start(state: &SpanState, thread: Arc<ThreadOperation>) {
     state.open(Operations { thread: Some(Arc::clone(&thread)), ..Operations::default() });
     thread.start(Timestamp::now());
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tracing::info_span;
 
 use super::operation::impl_operation;
-use super::span_handle::{Handle, in_subscriber_of};
+use super::span_handle::Handle;
 use super::thread::{AgentThread, ThreadMeta};
 use super::turn::Turn;
 use crate::bundle::Body;
@@ -40,7 +40,7 @@ use crate::layer::span::tool_name::intern_tool_name;
 /// tool.complete();
 /// ```
 #[derive(Debug, Clone)]
-pub struct ToolCall(Handle);
+pub struct ToolCall(pub(super) Handle);
 
 impl_operation!(ToolCall);
 
@@ -147,8 +147,7 @@ impl ToolCall {
                 otel.status_description = tracing::field::Empty,
             )
         };
-        let span = in_subscriber_of(parent.span(), make);
-        Self(Handle::new(span, |state| {
+        Self(Handle::new_inside(parent, make, |state| {
             let Enclosing { turn: Some(turn), cell, .. } = state.enclosing() else { return };
             let tool = ToolCallOperation::new(turn, call.facts(cell), state.live().clone());
             state.open(ChildOperation::Tool(Arc::clone(&tool)).into());
@@ -191,6 +190,6 @@ impl ToolCall {
 
     /// Starts a thread that this call spawns. It is recorded in the same bundle, as a child of the thread of this call.
     pub fn spawn_thread(&self, meta: ThreadMeta<'_>) -> AgentThread {
-        AgentThread::start_under(self.0.span(), meta)
+        AgentThread::start_inside(&self.0, meta)
     }
 }

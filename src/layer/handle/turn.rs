@@ -7,7 +7,7 @@ use tracing::info_span;
 use super::compaction::{Compaction, CompactionMeta};
 use super::inference::{Inference, Model};
 use super::operation::impl_operation;
-use super::span_handle::{Handle, in_subscriber_of};
+use super::span_handle::Handle;
 use super::thread::AgentThread;
 use crate::bundle::Body;
 use crate::event::{Timestamp, TurnId};
@@ -57,8 +57,7 @@ impl Turn {
                 otel.status_description = tracing::field::Empty,
             )
         };
-        let span = in_subscriber_of(thread.span(), make);
-        Self(Handle::new(span, |state| {
+        Self(Handle::new_inside(thread, make, |state| {
             let Some(thread) = state.enclosing().thread else { return };
             let turn = TurnOperation::new(thread, id.as_ref().map(|id| id.as_str().to_owned()), state.live().clone());
             state.open(Operations { turn: Some(Arc::clone(&turn)), ..Operations::default() });

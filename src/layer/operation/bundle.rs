@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use smallvec::SmallVec;
@@ -19,6 +19,7 @@ pub(super) struct Bundle {
     pub(super) writer: Sink,
     /// Number at the end of the id that was generated last.
     last_generated: AtomicU64,
+    open_turns: AtomicUsize,
     thread_ids: Mutex<NameRegistry>,
     turn_ids: Mutex<NameRegistry>,
     tool_ids: Mutex<NameRegistry>,
@@ -48,6 +49,7 @@ impl Bundle {
         Ok(Self {
             writer,
             last_generated: AtomicU64::new(0),
+            open_turns: AtomicUsize::new(0),
             thread_ids: Mutex::new(thread_ids),
             turn_ids: Mutex::default(),
             tool_ids: Mutex::default(),
@@ -65,6 +67,21 @@ impl Bundle {
     /// is not UTF-8.
     pub(super) fn directory_name(&self) -> Option<&str> {
         self.writer.path().file_name()?.to_str()
+    }
+
+    /// Counts a turn that has started.
+    pub(super) fn add_open_turn(&self) {
+        self.open_turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a turn that has ended.
+    pub(super) fn remove_open_turn(&self) {
+        self.open_turns.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if a turn is open in any thread of the bundle.
+    pub(super) fn has_open_turn(&self) -> bool {
+        self.open_turns.load(Ordering::Relaxed) > 0
     }
 
     /// Generates an id of the form `<prefix>:<trace id>:<number>`. The trace id is a UUID, so no other process

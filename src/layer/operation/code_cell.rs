@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::end::End;
 use super::findable::Findable;
+use super::handle_link::HandleLink;
 use super::inside_thread::CellInside;
+use super::kept_handles::AnyHandle;
 use super::lifecycle::Lifecycle;
 use super::thread_recording::{JsonPayload, SpanRecording};
 use super::turn::{TurnOperation, TurnScope};
@@ -34,6 +36,7 @@ pub(in crate::layer) struct CodeCellFacts {
 pub(in crate::layer) struct CodeCellOperation {
     turn: Arc<TurnOperation>,
     live: Live,
+    link: HandleLink,
     facts: CodeCellFacts,
     id: OnceLock<RuntimeCellId>,
     lifecycle: Lifecycle,
@@ -61,6 +64,7 @@ impl CodeCellOperation {
         Arc::new(Self {
             turn,
             live,
+            link: HandleLink::default(),
             facts,
             id: OnceLock::new(),
             lifecycle: Lifecycle::new(),
@@ -81,6 +85,16 @@ impl CodeCellOperation {
 
     pub(in crate::layer) fn turn(&self) -> &Arc<TurnOperation> {
         &self.turn
+    }
+
+    /// Returns the span and the handle of the cell.
+    pub(in crate::layer) fn link(&self) -> &HandleLink {
+        &self.link
+    }
+
+    /// Keeps a handle of the cell, so that the cell stays open although the program drops its own.
+    pub(in crate::layer) fn keep(&self, handle: AnyHandle) {
+        self.turn.keep_child(self, &self.lifecycle, handle);
     }
 
     /// Returns the cell's id in the log. Returns `None` before the cell has started.
@@ -255,6 +269,7 @@ impl CodeCellOperation {
             let cells = &self.turn.thread().inside().cells_by_id;
             self.ids().for_each(|id| cells.end(&id, self, || self.turn.is_ended()));
         }
+        self.turn.release_child(&**self);
         payload
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::end::End;
 use super::findable::FindableOperations;
+use super::kept_handles::KeptHandles;
 use super::last_inside::LastInside;
 use super::settled::SettledSpans;
 use crate::event::{Timestamp, TurnId};
@@ -47,6 +48,8 @@ pub(super) struct InsideThread {
     pub(super) last_turn: LastInside,
     /// Spans of operations that have settled.
     pub(super) settled: SettledSpans,
+    /// Handles that the program keeps open without holding one.
+    pub(super) kept: KeptHandles,
 }
 
 impl InsideThread {

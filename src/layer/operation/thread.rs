@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::bundle::Bundle;
 use super::end::{End, SHUT_DOWN};
+use super::handle_link::HandleLink;
 use super::inside_thread::InsideThread;
+use super::kept_handles::{AnyHandle, KeptHandles};
 use super::last_inside::Outcome;
 use super::lifecycle::Lifecycle;
 use super::thread_facts::ThreadFacts;
@@ -20,7 +22,6 @@ use crate::event::{
     RolloutStarted, RolloutStatus, ThreadEnded, ThreadId, ThreadStarted, Timestamp,
 };
 use crate::layer::session::Session;
-use crate::layer::session::conversations::ConversationThread;
 use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
@@ -32,7 +33,8 @@ pub(in crate::layer) struct ThreadOperation {
     session: Arc<Session>,
     parent: Option<Arc<ThreadOperation>>,
     live: Live,
-    facts: ThreadFacts,
+    link: HandleLink,
+    pub(super) facts: ThreadFacts,
     /// The id by which spans refer to the thread. Its id in the log may be another one.
     requested_id: Option<String>,
     identity: OnceLock<ThreadIdentity>,
@@ -40,12 +42,12 @@ pub(in crate::layer) struct ThreadOperation {
     prepared: OnceLock<ThreadRecording>,
     /// Set once the start event has been written.
     has_started: OnceLock<()>,
-    lifecycle: Lifecycle,
+    pub(super) lifecycle: Lifecycle,
     error: Mutex<Option<String>>,
     /// What is open inside of the thread.
     inside: InsideThread,
     /// The threads of the other agents that spans in this thread name, by name.
-    agents: Mutex<BTreeMap<String, Weak<ThreadOperation>>>,
+    pub(super) agents: Mutex<BTreeMap<String, Weak<ThreadOperation>>>,
     /// `true` once the shutdown has interrupted a turn of the thread.
     is_interrupted: AtomicBool,
 }
@@ -66,6 +68,7 @@ impl ThreadOperation {
             session,
             parent,
             live,
+            link: HandleLink::default(),
             facts,
             requested_id,
             identity: OnceLock::new(),
@@ -79,7 +82,7 @@ impl ThreadOperation {
         })
     }
 
-    pub(super) fn session(&self) -> &Arc<Session> {
+    pub(in crate::layer) fn session(&self) -> &Arc<Session> {
         &self.session
     }
 
@@ -91,28 +94,6 @@ impl ThreadOperation {
     /// Returns the thread's id in the log. Returns `None` before the thread has started.
     pub(in crate::layer) fn id(&self) -> Option<&ThreadId> {
         Some(&self.started()?.id)
-    }
-
-    /// Returns `true` if a span in this thread that names `agent` is of another agent's thread: the layer has supplied this
-    /// thread, and for an agent of another name.
-    pub(in crate::layer) fn is_of_another_agent(&self, agent: &str) -> bool {
-        self.facts.is_supplied && self.facts.metadata.nickname.as_deref().is_some_and(|own| own != agent)
-    }
-
-    /// Returns the name of the thread's agent.
-    pub(in crate::layer) fn agent_name(&self) -> Option<&str> {
-        self.facts.metadata.nickname.as_deref()
-    }
-
-    /// Returns the thread of the agent `name`, which this thread has spawned and which ends with it. `make` creates the
-    /// thread the first time.
-    pub(in crate::layer) fn agent(&self, name: &str, make: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
-        let mut agents = lock(&self.agents);
-        agents.get(name).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let thread = make();
-            agents.insert(name.to_owned(), Arc::downgrade(&thread));
-            thread
-        })
     }
 
     /// Returns what is open inside of the thread.
@@ -133,6 +114,30 @@ impl ThreadOperation {
                 self.session.open_bundles().remove(recording.bundle_address(), self);
             }
         }
+    }
+
+    /// Returns the span and the handle of the thread.
+    pub(in crate::layer) fn link(&self) -> &HandleLink {
+        &self.link
+    }
+
+    /// Keeps a handle of the thread, so that the thread stays open although the program drops its own.
+    pub(in crate::layer) fn keep(self: &Arc<Self>, handle: AnyHandle) {
+        let inside = self.parent.as_ref().map_or(0, |parent| Arc::as_ptr(parent).addr());
+        self.kept_with().add(Arc::as_ptr(self).addr(), inside, handle);
+        if self.lifecycle.is_ended() {
+            self.release_kept();
+        }
+    }
+
+    /// Returns the handles among which that of this thread is kept: with the thread that spawned it, if one did.
+    pub(super) fn kept_with(&self) -> &KeptHandles {
+        &self.parent.as_deref().unwrap_or(self).inside.kept
+    }
+
+    /// Drops the handle of the thread that is kept, because the thread has ended.
+    fn release_kept(&self) {
+        self.kept_with().release(std::ptr::from_ref(self).addr());
     }
 
     /// Returns the live span that opened this thread.
@@ -170,13 +175,19 @@ impl ThreadOperation {
         let metadata = metadata.and_then(store).map(|stored| stored.reference);
         self.lifecycle.start_prepared(&self.session, || {
             self.write_start(metadata, at);
-            self.session.threads().add(identity.id.clone(), self);
+            self.lookup_ids(&identity.id).for_each(|id| self.session.threads().add(id, self));
             if let Some(recording) = self.started() {
                 self.session.open_bundles().add(recording.bundle_address(), self, self.parent.is_none());
             }
             Ok(())
         });
         Some(())
+    }
+
+    /// Returns the ids by which the thread is found: the one in the log, and the one that the program gave it.
+    fn lookup_ids(&self, id: &ThreadId) -> impl Iterator<Item = ThreadId> {
+        let given = self.facts.id.as_deref().filter(|given| *given != id.as_str()).map(ThreadId::from);
+        given.into_iter().chain([id.clone()])
     }
 
     /// Creates the thread's recording, and the bundle of a root thread. Fails if the bundle cannot be created.
@@ -331,11 +342,6 @@ impl ThreadOperation {
         }
     }
 
-    /// Returns `true` if the thread can never be recorded, because its bundle could not be created.
-    fn is_lost(&self) -> bool {
-        self.started().is_none() && self.lifecycle.is_ended()
-    }
-
     /// Sets the error that the end event reports if the span closes without another end.
     pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
@@ -349,6 +355,7 @@ impl ThreadOperation {
         self.inside.settled.release_all();
         self.inside.end_cells(&End::Cancelled(THREAD_ENDED.to_owned()), at);
         self.inside.end_implicit_turns(&end, at);
+        self.inside.kept.release_all_but(std::ptr::from_ref(self).addr());
         let agents = std::mem::take(&mut *lock(&self.agents));
         agents.into_values().filter_map(|agent| agent.upgrade()).for_each(|agent| agent.end(end.clone(), at));
         let error = lock(&self.error).clone().or_else(|| self.lifecycle.unwound(&end).map(str::to_owned));
@@ -372,25 +379,10 @@ impl ThreadOperation {
             }
         });
         self.forget_if_over();
-    }
-
-    /// Returns the thread of a session to which spans refer by `id`.
-    pub(in crate::layer) fn find(session: &Session, id: &str) -> Option<Arc<Self>> {
-        // A conversation that a span names goes on.
-        session.conversations().get(id).or_else(|| session.threads().get(id))
-    }
-
-    /// Returns the implicit thread of a conversation, or the one that `make` creates. A thread whose bundle could not be
-    /// created is replaced: there may be room on the disk by now.
-    pub(in crate::layer) fn of_conversation(
-        session: &Session,
-        id: &str,
-        make: impl FnOnce() -> Arc<Self>,
-    ) -> Arc<Self> {
-        // Checked without holding the lock of all conversations, because the start of this thread may be on its way to
-        // the disk.
-        let lost = session.conversations().get(id).filter(|thread: &Arc<Self>| thread.is_lost());
-        session.conversations().get_or_add(session.threads(), id, lost.as_ref(), make)
+        if let Some(id) = &self.requested_id {
+            self.session.conversations().remove(id, self);
+        }
+        self.release_kept();
     }
 
     /// Returns how the thread ended if nobody ended it: as its last turn did. A turn that is open may outlive its thread.
@@ -418,7 +410,7 @@ impl ThreadOperation {
             ThreadEnded { thread_id: recording.id.clone(), status, error },
             at,
         );
-        self.session.threads().remove(recording.id.as_str(), self);
+        self.lookup_ids(&recording.id).for_each(|id| self.session.threads().remove(id.as_str(), self));
         if self.parent.is_none() {
             let ended = RolloutEnded { status };
             if is_shutdown {
@@ -435,19 +427,6 @@ impl ThreadOperation {
 
 /// Reason for the end of a code cell that still ran when its thread ended.
 const THREAD_ENDED: &str = "its thread ended";
-
-impl ConversationThread for ThreadOperation {
-    fn is_busy(&self) -> bool {
-        let agents: Vec<_> = lock(&self.agents).values().filter_map(Weak::upgrade).collect();
-        // A thread that has just been opened has no turn yet.
-        let is_new = !self.inside.last_turn.has_started() && !self.lifecycle.is_ended();
-        is_new || self.inside.has_open_turn() || agents.iter().any(|agent| agent.is_busy())
-    }
-
-    fn end_idle(self: Arc<Self>) {
-        self.end(End::Completed, Timestamp::now());
-    }
-}
 
 impl OpenOperation for ThreadOperation {
     fn end_at_shutdown(self: Arc<Self>) {

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use super::code_cell::CodeCellOperation;
 use super::end::End;
 use super::findable::Findable;
+use super::handle_link::HandleLink;
+use super::kept_handles::AnyHandle;
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, SpanRecording};
@@ -46,6 +48,7 @@ pub(in crate::layer) struct ToolCallFacts {
 pub(in crate::layer) struct ToolCallOperation {
     turn: Arc<TurnOperation>,
     live: Live,
+    link: HandleLink,
     pub(super) facts: ToolCallFacts,
     /// What the tool is called with, until the call ends: an ended call is kept, so that events find it.
     invocation: Mutex<Option<Arc<ToolInvocation<'static>>>>,
@@ -63,8 +66,18 @@ impl ToolCallOperation {
         let output_item_type = facts.invocation.as_ref().map(ToolInvocation::output_item_type);
         let invocation = Mutex::new(facts.invocation.take().map(Arc::new));
         let (id, lifecycle, progress) = (OnceLock::new(), Lifecycle::new(), Mutex::default());
-        let (agents, settled) = (ToolAgents::default(), SettledSlot::default());
-        Arc::new(Self { turn, live, facts, invocation, output_item_type, id, lifecycle, progress, agents, settled })
+        let (link, agents, settled) = (HandleLink::default(), ToolAgents::default(), SettledSlot::default());
+        Arc::new(Self { turn, live, link, facts, invocation, output_item_type, id, lifecycle, progress, agents, settled })
+    }
+
+    /// Returns the span and the handle of the call.
+    pub(in crate::layer) fn link(&self) -> &HandleLink {
+        &self.link
+    }
+
+    /// Keeps a handle of the call, so that the call stays open although the program drops its own.
+    pub(in crate::layer) fn keep(&self, handle: AnyHandle) {
+        self.turn.keep_child(self, &self.lifecycle, handle);
     }
 
     /// Returns the tool call's id in the log. Returns `None` before the call has started.
@@ -383,6 +396,7 @@ impl ToolCallOperation {
             let tools = &self.turn.thread().inside().tools;
             self.ids().for_each(|id| tools.end(&id, self, || self.turn.is_ended()));
         }
+        self.turn.release_child(&**self);
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::end::{CALL_OPEN, End, SHUT_DOWN};
+use super::handle_link::HandleLink;
 use super::inside_thread::TurnInside;
+use super::kept_handles::AnyHandle;
 use super::last_inside::{LastInside, Outcome};
 use super::lifecycle::Lifecycle;
 use super::settled::SettledSpan;
@@ -25,6 +27,7 @@ use crate::layer::session::reentrancy::lock;
 pub(in crate::layer) struct TurnOperation {
     thread: Arc<ThreadOperation>,
     live: Live,
+    link: HandleLink,
     requested_id: Option<String>,
     origin: TurnOrigin,
     scope: OnceLock<TurnScope>,
@@ -97,6 +100,7 @@ impl TurnOperation {
         Arc::new(Self {
             thread,
             live,
+            link: HandleLink::default(),
             requested_id,
             origin,
             scope,
@@ -109,6 +113,36 @@ impl TurnOperation {
             next: OnceLock::new(),
             is_interrupted: AtomicBool::new(false),
         })
+    }
+
+    /// Returns the span and the handle of the turn.
+    pub(in crate::layer) fn link(&self) -> &HandleLink {
+        &self.link
+    }
+
+    /// Keeps a handle of the turn, so that the turn stays open although the program drops its own.
+    pub(in crate::layer) fn keep(self: &Arc<Self>, handle: AnyHandle) {
+        self.keep_inside(self, Arc::as_ptr(&self.thread).addr(), handle, &self.lifecycle);
+    }
+
+    /// Keeps a handle of an operation of this turn, until the operation or the turn ends.
+    pub(super) fn keep_child<T>(&self, operation: &T, lifecycle: &Lifecycle, handle: AnyHandle) {
+        self.keep_inside(operation, std::ptr::from_ref(self).addr(), handle, lifecycle);
+    }
+
+    fn keep_inside<T>(&self, operation: &T, inside: usize, handle: AnyHandle, lifecycle: &Lifecycle) {
+        let operation = std::ptr::from_ref(operation).addr();
+        let kept = &self.thread.inside().kept;
+        kept.add(operation, inside, handle);
+        // The operation, or what is around it, may have ended meanwhile.
+        if lifecycle.is_ended() || self.lifecycle.is_ended() {
+            kept.release(operation);
+        }
+    }
+
+    /// Drops the kept handle of an operation of this turn that has ended.
+    pub(super) fn release_child<T>(&self, operation: &T) {
+        self.thread.inside().kept.release(std::ptr::from_ref(operation).addr());
     }
 
     /// Returns the live span of the turn.
@@ -149,6 +183,7 @@ impl TurnOperation {
             self.lifecycle.start(self.session(), self, || {
                 recording.of(&self.live).try_write_event(&scope.context, started, at)?;
                 self.thread.inside().add_turn(self.lookup_id(scope), self);
+                recording.bundle.add_open_turn();
                 Ok(())
             });
         }
@@ -276,6 +311,7 @@ impl TurnOperation {
     /// Ends the turn.
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End, at: Timestamp) {
         self.thread.inside().settled.release_turn(Arc::as_ptr(self).addr());
+        self.thread.inside().kept.release_inside(Arc::as_ptr(self).addr());
         let error = lock(&self.error).clone().or_else(|| self.lifecycle.unwound(&end).map(str::to_owned));
         let (status, error) = match (end, error) {
             (End::Closed, None) => self.outcome_of_last_call(),
@@ -304,6 +340,7 @@ impl TurnOperation {
             self.thread.inside().last_turn.end(&**self, outcome(status, error.as_deref()));
             let ended = TurnEnded { turn_id: scope.turn_id.clone(), status, error };
             recording.of(&self.live).write_event(&scope.context, ended, at);
+            recording.bundle.remove_open_turn();
             for call in std::mem::take(&mut *lock(&self.requested_calls)) {
                 self.session().requested_calls().remove(&call, &**self);
             }
@@ -313,6 +350,7 @@ impl TurnOperation {
             // A turn may outlive its thread.
             self.thread.forget_if_over();
         }
+        self.release_child(&**self);
     }
 
     /// Returns `true` if the turn has ended or will never start.

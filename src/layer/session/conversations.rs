@@ -15,8 +15,8 @@ pub(in crate::layer) const CONVERSATION_IDLE: Duration = Duration::from_secs(30 
 
 /// The thread of a conversation, as far as a session knows it.
 pub(in crate::layer) trait ConversationThread: Any + Debug + Send + Sync {
-    /// Returns `true` if a turn is open in the thread, or in a thread of an agent that it spawned, and before the first
-    /// turn.
+    /// Returns `true` if a turn is open in the thread or in a thread of an agent that it spawned, if the program holds a
+    /// handle of the thread, and before the first turn of a thread that the layer supplied.
     fn is_busy(&self) -> bool;
 
     /// Ends the thread as completed, because nothing has happened in it for long.
@@ -65,18 +65,18 @@ impl Conversations {
         lock(&self.shared.state).get(id)
     }
 
-    /// Returns the thread of a conversation, or adds the one that `make` creates. The thread `lost` is replaced. After
+    /// Returns the thread of a conversation, or adds the one that `make` creates. The thread `ended` is replaced. After
     /// the shutdown no thread is added.
     pub(in crate::layer) fn get_or_add<T: ConversationThread>(
         &self,
         threads: &Arc<ThreadTable>,
         id: &str,
-        lost: Option<&Arc<T>>,
+        ended: Option<&Arc<T>>,
         make: impl FnOnce() -> Arc<T>,
     ) -> Arc<T> {
         let mut state = lock(&self.shared.state);
-        let is_lost = |thread: &Arc<T>| lost.is_some_and(|lost| Arc::ptr_eq(lost, thread));
-        if let Some(known) = state.get(id).filter(|thread| !is_lost(thread)) {
+        let is_ended = |thread: &Arc<T>| ended.is_some_and(|ended| Arc::ptr_eq(ended, thread));
+        if let Some(known) = state.get(id).filter(|thread| !is_ended(thread)) {
             return known;
         }
         let thread = make();
@@ -88,6 +88,15 @@ impl Conversations {
             }
         }
         thread
+    }
+
+    /// Removes the thread of a conversation that the program has ended.
+    pub(in crate::layer) fn remove<T: ?Sized>(&self, id: &str, thread: &T) {
+        let _removed = {
+            let mut state = lock(&self.shared.state);
+            let known = state.threads.get(id).filter(|known| std::ptr::addr_eq(Arc::as_ptr(&known.thread), thread));
+            if known.is_some() { state.threads.remove(id) } else { None }
+        };
     }
 
     /// Starts the thread that ends idle conversations. If it cannot be started, they end at the shutdown.

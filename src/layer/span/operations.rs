@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Weak};
 
+use super::span_state::SpanState;
 use crate::bundle::Body;
 use crate::event::{EventKind, PayloadKind, Timestamp};
 use crate::layer::operation::{
-    CodeCellOperation, CompactionOperation, End, InferenceOperation, SettledSpan, ThreadOperation, ToolCallOperation,
-    TurnOperation,
+    CodeCellOperation, CompactionOperation, End, HandleLink, InferenceOperation, SettledSpan, ThreadOperation,
+    ToolCallOperation, TurnOperation,
 };
 
 /// The operations that one span opened.
@@ -97,6 +98,24 @@ impl From<ChildOperation> for Operations {
 }
 
 impl Operations {
+    /// Sets the state of the span that opened the operations, for handles that are found by their ids.
+    pub(super) fn link_to(&self, state: &Weak<SpanState>) {
+        self.links().for_each(|link| link.set_span(state));
+    }
+
+    /// Returns the links of the operations that handles find by id.
+    pub(in crate::layer) fn links(&self) -> impl Iterator<Item = &HandleLink> {
+        let Self { thread, turn, child } = self;
+        let child = match child {
+            Some(ChildOperation::Tool(tool)) => Some(tool.link()),
+            Some(ChildOperation::Cell(cell)) => Some(cell.link()),
+            Some(ChildOperation::Inference(_) | ChildOperation::Compaction(_)) | None => None,
+        };
+        let thread = thread.as_ref().map(|thread| thread.link());
+        let turn = turn.as_ref().map(|turn| turn.link());
+        thread.into_iter().chain(turn).chain(child)
+    }
+
     /// Returns `true` if the span opened no operation.
     pub(in crate::layer) fn is_empty(&self) -> bool {
         let Self { thread, turn, child } = self;

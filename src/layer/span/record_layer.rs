@@ -319,9 +319,9 @@ fn is_enabled(subscriber: &Dispatch, metadata: &'static Metadata<'static>) -> bo
 }
 
 /// A callsite like those of the typed handles, used to check whether a subscriber would enable their spans.
-struct Probe;
+pub(super) struct Probe;
 
-static PROBE: Probe = Probe;
+pub(super) static PROBE: Probe = Probe;
 
 static PROBE_METADATA: Metadata<'static> = Metadata::new(
     "invoke_agent",

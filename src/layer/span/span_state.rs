@@ -1,14 +1,15 @@
 //! The state that a recorder keeps for a span: its field values so far, and the operations that it opened.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use tracing::Metadata;
+use tracing::{Callsite, Metadata};
 
 use super::fields::{Fields, OperationKind};
 use super::implicit::ImplicitOperations;
 use super::json_text::JsonText;
 use super::operations::{Enclosing, Operations};
+use super::record_layer::PROBE;
 use super::span_lifecycle::{Input, SpanLifecycle};
 use super::wire_event::{WireEvent, WireKind};
 use crate::event::{PayloadKind, Timestamp};
@@ -27,8 +28,6 @@ pub(in crate::layer) struct SpanState {
     pub(super) opened_at: Timestamp,
     /// `true` if a typed handle created the span, and opens and ends its operations.
     pub(super) has_handle: bool,
-    /// Number of existing clones of the typed handle.
-    holders: AtomicUsize,
     /// State of the nearest enclosing span for which the recorder keeps one.
     pub(super) parent: Option<Arc<SpanState>>,
     /// The enclosing operations of a root span that follows from another span, derived from that span. The span itself
@@ -76,7 +75,6 @@ impl SpanState {
             metadata,
             opened_at,
             has_handle,
-            holders: AtomicUsize::new(0),
             parent,
             follows: OnceLock::new(),
             implicit,
@@ -90,6 +88,26 @@ impl SpanState {
             wire_reply: OnceLock::new(),
             has_pending_fields: AtomicBool::new(false),
         })
+    }
+
+    /// Creates the state of operations that no span opened, for handles that are found by id.
+    pub(in crate::layer) fn detached(session: &Arc<Session>, operations: Operations) -> Arc<Self> {
+        let position = SpanPosition {
+            layer: LayerNumber::NONE,
+            metadata: PROBE.metadata(),
+            has_handle: true,
+            parent: None,
+            implicit: Arc::default(),
+            live: None,
+        };
+        let state = Self::new(Arc::clone(session), position);
+        let _ = state.operations.set(operations);
+        state
+    }
+
+    /// Sets the operations that enclose those of a root span. Only the first ones are kept.
+    pub(in crate::layer) fn set_enclosing(&self, enclosing: Enclosing) {
+        let _ = self.follows.set(enclosing);
     }
 
     pub(in crate::layer) fn session(&self) -> &Arc<Session> {
@@ -128,16 +146,9 @@ impl SpanState {
         self.has_handle
     }
 
-    /// Counts a new clone of the typed handle.
-    pub(in crate::layer) fn add_holder(&self) {
-        self.holders.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a dropped clone of the typed handle. Ends the operations if it was the last one.
-    pub(in crate::layer) fn release_holder(&self) {
-        if self.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.end_operations(&End::Closed, Timestamp::now());
-        }
+    /// Ends the operations of a typed handle whose last clone was dropped.
+    pub(in crate::layer) fn end_dropped(&self) {
+        self.end_operations(&End::Closed, Timestamp::now());
     }
 
     /// Returns the operations of the span, if it has opened any.
@@ -157,6 +168,7 @@ impl SpanState {
     /// Opens the operations of a typed handle.
     pub(in crate::layer) fn open(&self, operations: Operations) {
         self.ensure_live_started();
+        operations.link_to(&self.this);
         // A handle opens its operations once, so this cannot fail.
         let _ = self.operations.set(operations);
     }
@@ -202,7 +214,11 @@ impl SpanState {
             | OperationKind::Compaction
             | OperationKind::Agent => self.enclosing_for(&fields),
         };
-        Some(self.operations.get_or_init(|| self.new_operations(kind, &fields, enclosing)))
+        Some(self.operations.get_or_init(|| {
+            let operations = self.new_operations(kind, &fields, enclosing);
+            operations.link_to(&self.this);
+            operations
+        }))
     }
 
     /// Returns the kind of the span, by the fields recorded so far.

@@ -3,6 +3,7 @@
 /// Each method of a handle or its attributes, and the fields of spans and events that record the same.
 pub(super) const SIDES: &[(&str, &[&str])] = &[
     ("AgentThread::start", &["otel_trace.kind", "gen_ai.operation.name"]),
+    ("AgentThread::start_root", &["otel_trace.kind", "gen_ai.operation.name"]),
     ("AgentThread::bundle", &[]),
     ("AgentThread::protocol_event", &["otel_trace.event", "otel_trace.payload", "otel_trace.protocol_event"]),
     ("AgentThread::other", &["otel_trace.other.kind", "otel_trace.message"]),

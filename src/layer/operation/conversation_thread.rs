@@ -1,0 +1,72 @@
+//! The threads of conversations and of the agents in them, which spans and handles find by id or by name.
+
+use std::sync::{Arc, Weak};
+
+use super::end::End;
+use super::thread::ThreadOperation;
+use crate::event::Timestamp;
+use crate::layer::session::Session;
+use crate::layer::session::conversations::ConversationThread;
+use crate::layer::session::reentrancy::lock;
+
+impl ThreadOperation {
+    /// Returns `true` if a span in this thread that names `agent` is of another agent's thread: the layer has supplied this
+    /// thread, and for an agent of another name.
+    pub(in crate::layer) fn is_of_another_agent(&self, agent: &str) -> bool {
+        self.facts.is_supplied && self.facts.metadata.nickname.as_deref().is_some_and(|own| own != agent)
+    }
+
+    /// Returns the name of the thread's agent.
+    pub(in crate::layer) fn agent_name(&self) -> Option<&str> {
+        self.facts.metadata.nickname.as_deref()
+    }
+
+    /// Returns the thread of the agent `name`, which this thread has spawned and which ends with it. `make` creates the
+    /// thread the first time.
+    pub(in crate::layer) fn agent(&self, name: &str, make: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
+        let mut agents = lock(&self.agents);
+        agents.get(name).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let thread = make();
+            agents.insert(name.to_owned(), Arc::downgrade(&thread));
+            thread
+        })
+    }
+
+    /// Returns `true` if the program holds a handle of the thread.
+    fn is_held(&self) -> bool {
+        let handles = self.link().count_handles();
+        handles > usize::from(self.kept_with().contains(std::ptr::from_ref(self).addr()))
+    }
+
+    /// Returns the latest open thread of a session to which spans and handles refer by `id`.
+    pub(in crate::layer) fn find(session: &Session, id: &str) -> Option<Arc<Self>> {
+        // A conversation that is found counts as used. It may not have started.
+        let conversation = session.conversations().get(id).filter(|thread: &Arc<Self>| !thread.lifecycle.is_ended());
+        session.threads().get(id).or(conversation)
+    }
+
+    /// Returns the thread of a conversation, or the one that `make` creates. A thread that has ended is replaced: the
+    /// program has ended it, or there was no room on the disk for its bundle.
+    pub(in crate::layer) fn of_conversation(
+        session: &Session,
+        id: &str,
+        make: impl FnOnce() -> Arc<Self>,
+    ) -> Arc<Self> {
+        // Checked without holding the lock of all conversations, because the start of this thread may be on its way to
+        // the disk.
+        let ended = session.conversations().get(id).filter(|thread: &Arc<Self>| thread.lifecycle.is_ended());
+        session.conversations().get_or_add(session.threads(), id, ended.as_ref(), make)
+    }
+}
+
+impl ConversationThread for ThreadOperation {
+    fn is_busy(&self) -> bool {
+        // A thread that the layer has just supplied has no turn yet.
+        let is_new = self.facts.is_supplied && !self.inside().last_turn.has_started() && !self.lifecycle.is_ended();
+        is_new || self.is_held() || self.started().is_some_and(|recording| recording.bundle.has_open_turn())
+    }
+
+    fn end_idle(self: Arc<Self>) {
+        self.end(End::Completed, Timestamp::now());
+    }
+}
