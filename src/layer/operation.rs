@@ -41,7 +41,7 @@ pub(super) use code_cell::{CodeCellFacts, CodeCellOperation};
 pub(super) use compaction::{CompactionOperation, SharedCompactionId, record_compaction_installed};
 pub(super) use end::End;
 pub(super) use event_lookup::{EventScope, NotFound};
-pub(super) use handle_link::HandleLink;
+pub(super) use handle_link::{HandleLink, HandledSpan};
 pub(super) use inference::{InferenceFacts, InferenceOperation};
 pub(super) use kept_handles::AnyHandle;
 pub(super) use orphan_event::{OrphanEvent, summary as orphan_summary};

@@ -5,8 +5,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use otel_trace::event::RolloutStatus;
-use otel_trace::{AgentThread, Json, Model, Operation, Recorder, ThreadMeta};
+use otel_trace::event::{CellStatus, ExecutionStatus, RolloutStatus};
+use otel_trace::{AgentThread, CodeCellMeta, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta};
 use serde_json::json;
 use tempfile::TempDir;
 use tracing::info_span;
@@ -69,6 +69,123 @@ fn a_map_of_ids_finds_what_was_kept_open() {
         let graph = graph(&bundle.path);
         assert!(graph.inference_calls.iter().all(|call| graph.turns.get(&call.turn_id).is_some()));
     }
+}
+
+/// Handles a request of a web client, which names a conversation and a call. The program holds no handle between requests.
+fn handle_request(recorder: &Recorder, conversation: &str, call: &str, is_answer: bool) -> bool {
+    let thread = recorder.conversation(conversation, ThreadMeta::new());
+    if !is_answer {
+        let turn = thread.turn(None);
+        turn.tool_call(ToolCallMeta::new("approve").id(call)).keep_open();
+        turn.keep_open();
+        return true;
+    }
+    let Some(tool) = thread.find_tool_call(call) else { return false };
+    let turn = thread.find_turn(tool.ids().turn.unwrap().as_str());
+    tool.runtime_started(Json(&json!({"call_id": call})));
+    tool.output(&format!("result of {call}"));
+    tool.complete();
+    turn.unwrap().complete();
+    true
+}
+
+#[test]
+fn calls_are_found_by_the_ids_in_requests() {
+    let (_root, bundles) = record(|recorder| {
+        // Providers number the calls of each message: both conversations have a `call_1`.
+        for (conversation, call) in [("a", "call_1"), ("b", "call_1"), ("a", "call_2")] {
+            assert!(handle_request(recorder, conversation, call, false));
+        }
+        for (conversation, call) in [("a", "call_2"), ("b", "call_1"), ("a", "call_1")] {
+            assert!(handle_request(recorder, conversation, call, true));
+        }
+        assert!(!handle_request(recorder, "a", "call_3", true));
+        // A call that was answered is not found after its turn.
+        assert!(!handle_request(recorder, "a", "call_1", true));
+    });
+    let [a, b] = &bundles[..] else { panic!("{} bundles", bundles.len()) };
+    for (bundle, calls) in [(a, &["call_1", "call_2"][..]), (b, &["call_1"])] {
+        let graph = graph(&bundle.path);
+        assert_eq!(graph.turns.len(), calls.len());
+        for call in calls {
+            let tool = graph.tool_calls.iter().find(|tool| tool.tool_call_id.as_str() == *call).unwrap();
+            assert_eq!(tool.execution.status, ExecutionStatus::Completed);
+            let ended = bundle.events("tool_call_ended");
+            let ended = ended.iter().find(|event| event["tool_call_id"] == *call).unwrap();
+            let result = bundle.payload_json(&ended["result_payload"]);
+            assert_eq!(result["response_item"]["output"], format!("result of {call}"));
+        }
+    }
+}
+
+#[test]
+fn ended_calls_are_found_until_their_turns_end() {
+    let (_root, bundles) = record(|recorder| {
+        let thread = AgentThread::start(ThreadMeta::new().id("t"));
+        let turn = thread.turn(None);
+        let call = |text: &str| {
+            let tool = turn.tool_call(ToolCallMeta::new("n").id("c"));
+            tool.output(text);
+            tool
+        };
+        let [first, second] = [call("1"), call("2")];
+        let found =
+            || recorder.find_thread("t")?.find_tool_call("c").map(|tool| tool.ids().tool_call.unwrap().to_string());
+        assert_eq!(found().as_deref(), Some("c#2"));
+        second.complete();
+        assert_eq!(found().as_deref(), Some("c"));
+        first.complete();
+        drop((first, second));
+        // What comes late is evidence too.
+        let late = thread.find_tool_call("c").unwrap();
+        assert_eq!(late.ids().tool_call.unwrap().as_str(), "c#2");
+        late.runtime_ended(ExecutionStatus::Failed, Json(&json!({})));
+        late.complete();
+        let cell = turn.code_cell(CodeCellMeta::new("run()").id("1").call_id("x"));
+        cell.keep_open();
+        drop(cell);
+        thread.find_code_cell("1").unwrap().tool_call(ToolCallMeta::new("nested").id("n")).output("o");
+        thread.find_code_cell("1").unwrap().ended(CellStatus::Completed, Json(&json!({})));
+        assert!(thread.find_code_cell("2").is_none());
+        turn.complete();
+        assert!(thread.find_tool_call("c").is_none() && thread.find_code_cell("1").is_none());
+    });
+    let [bundle] = &bundles[..] else { panic!("{} bundles", bundles.len()) };
+    assert_eq!(bundle.event("tool_call_runtime_ended")["tool_call_id"], "c#2");
+    assert_eq!(bundle.event("code_cell_ended")["status"], "completed");
+    assert_eq!(bundle.events("tool_call_ended").len(), 3);
+}
+
+#[test]
+fn tools_of_spans_are_found_and_stay_open() {
+    let (_root, bundles) = record(|_| {
+        let thread = AgentThread::start(ThreadMeta::new().id("t"));
+        let turn = thread.turn(None);
+        let tool = turn.span().in_scope(|| {
+            info_span!(
+                "bash",
+                gen_ai.operation.name = "execute_tool",
+                gen_ai.tool.name = "bash",
+                gen_ai.tool.call.id = "c",
+                gen_ai.tool.call.arguments = "{}",
+                gen_ai.tool.call.result = tracing::field::Empty,
+            )
+        });
+        tool.in_scope(|| {
+            let found = thread.find_tool_call("c").unwrap();
+            found.mcp_call_id("m");
+            drop(found.spawn_thread(ThreadMeta::new().id("child")));
+            tool.record("gen_ai.tool.call.result", "by its field");
+        });
+        drop(tool);
+        turn.complete();
+    });
+    let [bundle] = &bundles[..] else { panic!("{} bundles", bundles.len()) };
+    assert_eq!(bundle.event("mcp_tool_call_correlation_assigned")["mcp_call_id"], "m");
+    let ended = bundle.event("tool_call_ended");
+    assert_eq!(bundle.payload_json(&ended["result_payload"])["response_item"]["output"], "by its field");
+    let graph = graph(&bundle.path);
+    assert!(graph.edges.iter().any(|edge| edge.kind == otel_trace::graph::EdgeKind::SpawnAgent));
 }
 
 #[test]
@@ -166,7 +283,7 @@ fn threads_of_spans_are_found_and_stay_open() {
             assert!(found.span().is_disabled());
             found.other("note", "found", &json!({}));
             let turn = found.turn(Some("u".into()));
-            let tool = turn.tool_call(otel_trace::ToolCallMeta::new("n").id("c"));
+            let tool = turn.tool_call(ToolCallMeta::new("n").id("c"));
             let child = tool.spawn_thread(ThreadMeta::new().id("child"));
             child.complete();
             tool.output("done");

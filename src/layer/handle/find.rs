@@ -1,4 +1,5 @@
-//! Handles that are found by an id: threads through their recorder, turns through their thread.
+//! Handles that are found by an id: threads through their recorder, and turns, tool calls and code cells through their
+//! threads.
 
 use std::sync::Arc;
 
@@ -7,9 +8,9 @@ use super::span_handle::Handle;
 use super::thread::{AgentThread, ThreadMeta};
 use super::tool::ToolCall;
 use super::turn::Turn;
-use crate::layer::operation::{AnyHandle, ThreadOperation, TurnOperation};
+use crate::layer::operation::{AnyHandle, CodeCellOperation, ThreadOperation, ToolCallOperation, TurnOperation};
 use crate::layer::session::Session;
-use crate::layer::span::operations::Operations;
+use crate::layer::span::operations::{ChildOperation, Operations};
 
 impl AgentThread {
     /// Returns the handle of the latest open thread of a session with this id.
@@ -45,6 +46,20 @@ impl AgentThread {
         self.threads().find_map(|thread| Some(Turn::found(&TurnOperation::find(thread, id)?)))
     }
 
+    /// Returns the tool call of this thread with this id, as the program or the log has it: an open one before those that
+    /// have ended, the latest first. A call that has ended is found until its turn ends, for what is recorded late. Returns
+    /// `None` if there is none, or if the thread is not recorded.
+    pub fn find_tool_call(&self, id: &str) -> Option<ToolCall> {
+        self.threads().find_map(|thread| Some(ToolCall::found(&ToolCallOperation::find(thread, id)?)))
+    }
+
+    /// Returns the code cell of this thread with this id, as the program or the log has it: an open one before those that
+    /// have ended, the latest first. A cell that has ended is found until its turn ends. Returns `None` if there is none,
+    /// or if the thread is not recorded.
+    pub fn find_code_cell(&self, id: &str) -> Option<CodeCell> {
+        self.threads().find_map(|thread| Some(CodeCell::found(&CodeCellOperation::find(thread, id)?)))
+    }
+
     /// Keeps the thread open although the program drops its handles: until a handle ends it that was
     /// [found](crate::Recorder::find_thread) later, until the thread ends that spawned it, or until the recording ends.
     /// A program that keeps only ids of what it has opened calls this before it drops the handle.
@@ -72,16 +87,29 @@ impl Turn {
 }
 
 impl ToolCall {
-    /// Keeps the tool call open although the program drops its handles: until its turn ends, with the result that was
-    /// recorded until then.
+    /// Returns the handle of a tool call that was found.
+    fn found(tool: &Arc<ToolCallOperation>) -> Self {
+        let operations = || ChildOperation::Tool(Arc::clone(tool)).into();
+        Self(Handle::found(tool.turn().thread().session(), tool.link(), operations))
+    }
+
+    /// Keeps the tool call open although the program drops its handles: until a handle ends it that was
+    /// [found](AgentThread::find_tool_call) later, or until its turn ends. It then ends with the result that was recorded,
+    /// or is cancelled.
     pub fn keep_open(&self) {
         self.0.keep_open(Operations::tool, |tool, handle| tool.keep(handle));
     }
 }
 
 impl CodeCell {
-    /// Keeps the code cell open although the program drops its handles: until its turn ends. A script that has yielded runs
-    /// on without this.
+    /// Returns the handle of a code cell that was found.
+    fn found(cell: &Arc<CodeCellOperation>) -> Self {
+        let operations = || ChildOperation::Cell(Arc::clone(cell)).into();
+        Self(Handle::found(cell.turn().thread().session(), cell.link(), operations))
+    }
+
+    /// Keeps the code cell open although the program drops its handles: until a handle ends it that was
+    /// [found](AgentThread::find_code_cell) later, or until its turn ends. A script that has yielded runs on without this.
     pub fn keep_open(&self) {
         self.0.keep_open(Operations::cell, |cell, handle| cell.keep(handle));
     }
@@ -91,8 +119,10 @@ impl Handle {
     /// Keeps a clone of the handle with the operation that `pick` selects, for each recorder that has one. Does nothing for
     /// a handle that leaves its operation open anyway.
     fn keep_open<W>(&self, pick: impl Fn(&Operations) -> Option<&Arc<W>>, keep: impl Fn(&Arc<W>, AnyHandle)) {
-        if let Some(handle) = self.to_kept() {
-            self.for_each(pick, |operation| keep(operation, Arc::clone(&handle)));
-        }
+        self.for_each(pick, |operation| {
+            if let Some(handle) = self.to_kept() {
+                keep(operation, handle);
+            }
+        });
     }
 }

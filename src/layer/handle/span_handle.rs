@@ -22,42 +22,31 @@ use crate::layer::span::span_state::SpanState;
 /// The state that each recorder keeps for a span. A subscriber usually has one recorder.
 pub(super) type SpanStates = SmallVec<[Arc<SpanState>; 1]>;
 
-/// A handle of any kind. `None` if recording is disabled.
-#[derive(Debug, Clone)]
-pub(super) struct Handle(Option<Arc<SharedHandle>>);
-
-/// What the clones of a handle share: a span, and the state that each recorder keeps for it.
+/// A span and the state that each recorder keeps for it. Each state counts the clones of the handle. When the last clone of
+/// a handle that opened operations is dropped, they end.
 #[derive(Debug)]
-struct SharedHandle {
+pub(super) struct Handle {
+    /// The span. Disabled if the handle was found and no handle has opened the operation.
     span: Span,
     states: SpanStates,
-    on_drop: OnDrop,
 }
 
-/// What becomes of the operations when the last clone of a handle is dropped.
-#[derive(Debug, Clone, Copy)]
-enum OnDrop {
-    /// They end: the handle has opened them.
-    End,
-    /// They stay open: the handle was found, and spans of the program or the layer have opened them.
-    LeaveOpen,
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        self.states.iter().for_each(|state| state.add_holder());
+        Self { span: self.span.clone(), states: self.states.clone() }
+    }
 }
 
-/// The span of a handle that has none.
-static NO_SPAN: Span = Span::none();
-
-impl Drop for SharedHandle {
+impl Drop for Handle {
     fn drop(&mut self) {
-        match self.on_drop {
-            OnDrop::End => self.states.iter().for_each(|state| state.end_dropped()),
-            OnDrop::LeaveOpen => {}
-        }
+        let released: SmallVec<[Span; 1]> = self.states.iter().filter_map(|state| state.release_holder()).collect();
         // A registry that closes a span releases the span's parent through the current subscriber, and panics if that
         // is another subscriber.
         let span = std::mem::replace(&mut self.span, Span::none());
         match other_subscriber(&span) {
-            Some(own) => dispatcher::with_default(&own, || drop(span)),
-            None => drop(span),
+            Some(own) => dispatcher::with_default(&own, || drop((released, span))),
+            None => drop((released, span)),
         }
     }
 }
@@ -65,17 +54,12 @@ impl Drop for SharedHandle {
 impl Handle {
     /// Creates a handle for a new span. `open` opens the operations in the state of each recorder.
     pub(super) fn new(span: Span, open: impl Fn(&SpanState)) -> Self {
-        if span.is_disabled() {
-            return Self(None);
-        }
-        let shared = Arc::new(SharedHandle { states: span_states(&span), span, on_drop: OnDrop::End });
-        for state in &shared.states {
+        let states = span_states(&span);
+        for state in &states {
+            state.hold(&span);
             open(state);
-            let links = state.operations().into_iter().flat_map(Operations::links);
-            let handle: AnyHandle = Arc::<SharedHandle>::clone(&shared);
-            links.for_each(|link| link.set_handle(&handle));
         }
-        Self(Some(shared))
+        Self { span, states }
     }
 
     /// Creates a handle for a new span inside of `parent`. `make` makes the span, in the subscriber of `parent`.
@@ -89,24 +73,26 @@ impl Handle {
     /// Returns the handle of an operation that was found by its id: a clone of the one that opened it, or else one that
     /// leaves the operation open when it is dropped. `operations` are the operation alone.
     pub(super) fn found(session: &Arc<Session>, link: &HandleLink, operations: impl FnOnce() -> Operations) -> Self {
-        if let Some(shared) = link.handle() {
-            return Self(Some(shared));
+        let opener = link.opener::<SpanState>();
+        if let Some(span) = opener.as_ref().and_then(|state| state.hold_again()) {
+            let states = span_states(&span);
+            let others = states.iter().filter(|other| opener.as_ref().is_some_and(|state| !Arc::ptr_eq(other, state)));
+            others.for_each(|other| other.add_holder());
+            return Self { span, states };
         }
-        let state = link.span().unwrap_or_else(|| SpanState::detached(session, operations()));
-        let states = SpanStates::from_iter([state]);
-        let shared = Arc::new(SharedHandle { span: Span::none(), states, on_drop: OnDrop::LeaveOpen });
-        let handle: AnyHandle = Arc::<SharedHandle>::clone(&shared);
-        link.set_handle(&handle);
-        Self(Some(shared))
+        let plain = opener.filter(|state| !state.has_handle());
+        let state = plain.unwrap_or_else(|| link.found(|| SpanState::detached(session, operations())));
+        state.add_holder();
+        Self { span: Span::none(), states: SpanStates::from_iter([state]) }
     }
 
     /// Makes the operations of this handle those that enclose a span, if the handle has no span of its own that could be
     /// the parent.
     fn enclose(&self, state: &SpanState) {
-        if !self.span().is_disabled() {
+        if !self.span.is_disabled() {
             return;
         }
-        let same = self.states().iter().find(|own| Arc::ptr_eq(own.session(), state.session()));
+        let same = self.states.iter().find(|own| Arc::ptr_eq(own.session(), state.session()));
         if let Some(enclosing) = same.and_then(|own| Enclosing::within(own.operations()?)) {
             state.set_enclosing(enclosing);
         }
@@ -115,16 +101,16 @@ impl Handle {
     /// Returns a clone of the handle for its operation to keep. Returns `None` if the handle leaves its operation open
     /// anyway, or if recording is disabled.
     pub(super) fn to_kept(&self) -> Option<AnyHandle> {
-        let shared = self.0.as_ref().filter(|shared| matches!(shared.on_drop, OnDrop::End))?;
-        Some(Arc::<SharedHandle>::clone(shared))
+        let is_kept = !self.span.is_disabled() && !self.states.is_empty();
+        is_kept.then(|| Box::new(self.clone()) as AnyHandle)
     }
 
     pub(super) fn states(&self) -> &[Arc<SpanState>] {
-        self.0.as_ref().map_or(&[], |shared| &shared.states)
+        &self.states
     }
 
     pub(super) fn span(&self) -> &Span {
-        self.0.as_ref().map_or(&NO_SPAN, |shared| &shared.span)
+        &self.span
     }
 
     pub(super) fn is_recording(&self) -> bool {

@@ -8,6 +8,7 @@ use super::handle_link::HandleLink;
 use super::inside_thread::CellInside;
 use super::kept_handles::AnyHandle;
 use super::lifecycle::Lifecycle;
+use super::thread::ThreadOperation;
 use super::thread_recording::{JsonPayload, SpanRecording};
 use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::Body;
@@ -87,7 +88,12 @@ impl CodeCellOperation {
         &self.turn
     }
 
-    /// Returns the span and the handle of the cell.
+    /// Returns the code cell of `thread` with this id: an open one before those that have ended, the latest first.
+    pub(in crate::layer) fn find(thread: &ThreadOperation, id: &str) -> Option<Arc<Self>> {
+        Some(thread.inside().cells_by_id.find(id)?.operation)
+    }
+
+    /// Returns the span of the cell, for handles that are found.
     pub(in crate::layer) fn link(&self) -> &HandleLink {
         &self.link
     }

@@ -2,12 +2,12 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use crate::layer::session::reentrancy::lock;
 
 /// A handle, which only the room of handles knows by type. Dropping the last clone of a handle ends its operation.
-pub(in crate::layer) type AnyHandle = Arc<dyn Any + Send + Sync>;
+pub(in crate::layer) type AnyHandle = Box<dyn Any + Send + Sync>;
 
 /// The handles that are kept inside of a thread, by the address of the operation, which no other operation has while its
 /// handle is kept. A handle is kept until its operation ends, or the turn or the thread around it.

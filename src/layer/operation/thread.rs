@@ -116,7 +116,7 @@ impl ThreadOperation {
         }
     }
 
-    /// Returns the span and the handle of the thread.
+    /// Returns the span of the thread, for handles that are found.
     pub(in crate::layer) fn link(&self) -> &HandleLink {
         &self.link
     }

@@ -9,6 +9,7 @@ use super::handle_link::HandleLink;
 use super::kept_handles::AnyHandle;
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
+use super::thread::ThreadOperation;
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, SpanRecording};
 use super::tool_agents::ToolAgents;
 use super::tool_invocation::{InvocationBody, ToolInvocation};
@@ -67,10 +68,27 @@ impl ToolCallOperation {
         let invocation = Mutex::new(facts.invocation.take().map(Arc::new));
         let (id, lifecycle, progress) = (OnceLock::new(), Lifecycle::new(), Mutex::default());
         let (link, agents, settled) = (HandleLink::default(), ToolAgents::default(), SettledSlot::default());
-        Arc::new(Self { turn, live, link, facts, invocation, output_item_type, id, lifecycle, progress, agents, settled })
+        Arc::new(Self {
+            turn,
+            live,
+            link,
+            facts,
+            invocation,
+            output_item_type,
+            id,
+            lifecycle,
+            progress,
+            agents,
+            settled,
+        })
     }
 
-    /// Returns the span and the handle of the call.
+    /// Returns the tool call of `thread` with this id: an open one before those that have ended, the latest first.
+    pub(in crate::layer) fn find(thread: &ThreadOperation, id: &str) -> Option<Arc<Self>> {
+        Some(thread.inside().tools.find(id)?.operation)
+    }
+
+    /// Returns the span of the call, for handles that are found.
     pub(in crate::layer) fn link(&self) -> &HandleLink {
         &self.link
     }

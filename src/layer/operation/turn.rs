@@ -115,7 +115,7 @@ impl TurnOperation {
         })
     }
 
-    /// Returns the span and the handle of the turn.
+    /// Returns the span of the turn, for handles that are found.
     pub(in crate::layer) fn link(&self) -> &HandleLink {
         &self.link
     }

@@ -5,37 +5,35 @@ use crate::layer::handle::{AgentThread, ThreadMeta};
 
 impl Recorder {
     /// Returns the latest open thread with this id, as the program or the log has it: of a handle, of a span, or one that
-    /// the layer supplied for a span with its `gen_ai.conversation.id`. Returns `None` if there is none. Its turns are
-    /// found through it.
+    /// the layer supplied for a span with its `gen_ai.conversation.id`. Returns `None` if there is none. Its turns, tool
+    /// calls and code cells are found through it.
     ///
     /// A handle that is found is a clone of the one that opened the operation. An operation that no handle has opened stays
     /// open when the found handle is dropped, and [`Operation::span`](crate::layer::Operation::span) is then a disabled
     /// span; what the program opens with the found handle is inside of the operation all the same.
     ///
     /// ```
-    /// use std::collections::HashMap;
-    ///
-    /// use otel_trace::{AgentThread, Operation, Recorder, ThreadMeta};
+    /// use otel_trace::{AgentThread, Operation, Recorder, ThreadMeta, ToolCallMeta};
     /// # use tracing_subscriber::prelude::*;
     ///
-    /// /// The conversation and the turn of each request for approval.
-    /// type Pending = HashMap<u64, (String, String)>;
-    ///
-    /// fn ask_for_approval(pending: &mut Pending, number: u64) {
-    ///     let thread = AgentThread::start(ThreadMeta::new().id("conversation-7"));
-    ///     let turn = thread.turn(Some("turn-1".into()));
-    ///     // Only their ids are kept.
+    /// /// Begins a tool call that the user must approve. Only the ids of the operations are kept, by the user's browser.
+    /// fn ask_for_approval(conversation: &str, call_id: &str) {
+    ///     let thread = AgentThread::start(ThreadMeta::new().id(conversation));
+    ///     let turn = thread.turn(None);
+    ///     let tool = turn.tool_call(ToolCallMeta::new("delete_file").id(call_id));
     ///     thread.keep_open();
     ///     turn.keep_open();
-    ///     pending.insert(number, ("conversation-7".to_owned(), "turn-1".to_owned()));
+    ///     tool.keep_open();
     /// }
     ///
-    /// fn approve(recorder: &Recorder, pending: &mut Pending, number: u64) -> Option<()> {
-    ///     let (conversation, turn) = pending.remove(&number)?;
-    ///     let thread = recorder.find_thread(&conversation)?;
-    ///     let turn = thread.find_turn(&turn)?;
-    ///     // … carry on with the turn …
-    ///     turn.complete();
+    /// /// Handles the request with which the user approves the call.
+    /// fn approve(recorder: &Recorder, conversation: &str, call_id: &str) -> Option<()> {
+    ///     let thread = recorder.find_thread(conversation)?;
+    ///     let tool = thread.find_tool_call(call_id)?;
+    ///     // … delete the file …
+    ///     tool.output("deleted");
+    ///     tool.complete();
+    ///     // What was kept inside of the thread ends with it.
     ///     thread.complete();
     ///     Some(())
     /// }
@@ -43,10 +41,9 @@ impl Recorder {
     /// # let (recorder, _guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
     /// # let subscriber = tracing_subscriber::registry().with(recorder.layer());
     /// # tracing::subscriber::with_default(subscriber, || {
-    /// #     let mut pending = Pending::new();
-    /// #     ask_for_approval(&mut pending, 1);
-    /// #     assert_eq!(approve(&recorder, &mut pending, 1), Some(()));
-    /// #     assert!(recorder.find_thread("conversation-7").is_none());
+    /// ask_for_approval("conversation-7", "call_1");
+    /// assert_eq!(approve(&recorder, "conversation-7", "call_1"), Some(()));
+    /// assert_eq!(approve(&recorder, "conversation-7", "call_1"), None);
     /// # });
     /// ```
     pub fn find_thread(&self, id: &str) -> Option<AgentThread> {

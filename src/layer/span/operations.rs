@@ -100,11 +100,11 @@ impl From<ChildOperation> for Operations {
 impl Operations {
     /// Sets the state of the span that opened the operations, for handles that are found by their ids.
     pub(super) fn link_to(&self, state: &Weak<SpanState>) {
-        self.links().for_each(|link| link.set_span(state));
+        self.links().for_each(|link| link.set_opener(state));
     }
 
     /// Returns the links of the operations that handles find by id.
-    pub(in crate::layer) fn links(&self) -> impl Iterator<Item = &HandleLink> {
+    fn links(&self) -> impl Iterator<Item = &HandleLink> {
         let Self { thread, turn, child } = self;
         let child = match child {
             Some(ChildOperation::Tool(tool)) => Some(tool.link()),

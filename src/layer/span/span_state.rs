@@ -1,9 +1,9 @@
 //! The state that a recorder keeps for a span: its field values so far, and the operations that it opened.
 
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use tracing::{Callsite, Metadata};
+use tracing::{Callsite, Metadata, Span};
 
 use super::fields::{Fields, OperationKind};
 use super::implicit::ImplicitOperations;
@@ -13,7 +13,7 @@ use super::record_layer::PROBE;
 use super::span_lifecycle::{Input, SpanLifecycle};
 use super::wire_event::{WireEvent, WireKind};
 use crate::event::{PayloadKind, Timestamp};
-use crate::layer::operation::End;
+use crate::layer::operation::{End, HandledSpan};
 use crate::layer::session::Session;
 use crate::layer::session::ids::LayerNumber;
 use crate::layer::session::live::Live;
@@ -28,6 +28,10 @@ pub(in crate::layer) struct SpanState {
     pub(super) opened_at: Timestamp,
     /// `true` if a typed handle created the span, and opens and ends its operations.
     pub(super) has_handle: bool,
+    /// Number of existing clones of the typed handle.
+    holders: AtomicUsize,
+    /// The span, as long as a typed handle exists that has opened its operations.
+    held_span: Mutex<Option<Span>>,
     /// State of the nearest enclosing span for which the recorder keeps one.
     pub(super) parent: Option<Arc<SpanState>>,
     /// The enclosing operations of a root span that follows from another span, derived from that span. The span itself
@@ -75,6 +79,8 @@ impl SpanState {
             metadata,
             opened_at,
             has_handle,
+            holders: AtomicUsize::new(0),
+            held_span: Mutex::default(),
             parent,
             follows: OnceLock::new(),
             implicit,
@@ -142,13 +148,39 @@ impl SpanState {
         self.live.as_ref().is_none_or(|live| live.ensure_started())
     }
 
-    pub(super) fn has_handle(&self) -> bool {
+    pub(in crate::layer) fn has_handle(&self) -> bool {
         self.has_handle
     }
 
-    /// Ends the operations of a typed handle whose last clone was dropped.
-    pub(in crate::layer) fn end_dropped(&self) {
+    /// Counts the first clone of the typed handle that opens the operations, and keeps the span for handles that are found.
+    pub(in crate::layer) fn hold(&self, span: &Span) {
+        self.add_holder();
+        *lock(&self.held_span) = Some(span.clone());
+    }
+
+    /// Counts a new clone of the typed handle, and returns the span. Returns `None` if no typed handle has opened the
+    /// operations, or if its last clone is being dropped.
+    pub(in crate::layer) fn hold_again(&self) -> Option<Span> {
+        let span = lock(&self.held_span).clone()?;
+        let one_more = |holders: usize| (holders > 0).then_some(holders + 1);
+        self.holders.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        Some(span)
+    }
+
+    /// Counts a new clone of the typed handle.
+    pub(in crate::layer) fn add_holder(&self) {
+        self.holders.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a dropped clone of the typed handle. Ends the operations that the handle has opened if it was the last one,
+    /// and returns the span for the caller to drop.
+    pub(in crate::layer) fn release_holder(&self) -> Option<Span> {
+        if self.holders.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return None;
+        }
+        let span = lock(&self.held_span).take()?;
         self.end_operations(&End::Closed, Timestamp::now());
+        Some(span)
     }
 
     /// Returns the operations of the span, if it has opened any.
@@ -270,5 +302,11 @@ impl SpanState {
                 self.apply(Input::Recorded { facts: self.facts(), is_answer });
             }
         }
+    }
+}
+
+impl HandledSpan for SpanState {
+    fn count_handles(&self) -> usize {
+        self.holders.load(Ordering::Relaxed)
     }
 }
