@@ -8,21 +8,31 @@
 //! of the texts in events.
 
 mod assignment;
+mod command;
 mod credentials;
 mod custom_patterns;
 mod event_text;
+mod harmless;
 mod header;
 mod line;
+mod markup;
 mod masked;
 mod masking;
 mod names;
 mod needles;
+mod nesting;
+mod open_tag;
+mod program_text;
 mod redactor;
 mod salt;
+mod scan;
 mod scheme;
 mod secret_span;
+mod section;
+mod surroundings;
+#[cfg(test)]
+mod tests;
 mod value;
-mod word;
 
 pub use custom_patterns::PatternError;
 pub(crate) use event_text::map_texts;

@@ -58,11 +58,6 @@ pub(super) struct Args {
     /// and `xTenant`; can be repeated
     #[arg(long, value_name = "FIELD")]
     name: Vec<String>,
-
-    /// Do not mask text only because it looks like a credential; the values of sensitive names, --name and --pattern
-    /// are still masked
-    #[arg(long)]
-    no_patterns: bool,
 }
 
 pub(super) fn run(args: &Args) -> Status {
@@ -95,7 +90,7 @@ fn copy(args: &Args) -> anyhow::Result<Status> {
 
 /// Returns the masking that the arguments select.
 fn masking(args: &Args) -> anyhow::Result<Masking> {
-    let masking = if args.no_patterns { Masking::new() } else { Masking::new().patterns() };
+    let masking = Masking::new();
     let masking = args.name.iter().fold(masking, |masking, name| masking.name(name));
     args.pattern.iter().try_fold(masking, |masking, pattern| {
         masking.pattern(pattern).with_context(|| format!("--pattern {pattern:?}"))

@@ -1,140 +1,272 @@
 //! Finds the value that is assigned to a sensitive name outside of JSON: by a command-line option, in a query string,
-//! in a file of variables or settings, in a program, in a sentence.
+//! in variables and settings, in markup.
 
 use std::ops::Range;
 
-use super::line::{self, LinePosition};
-use super::names::NameKind;
-use super::secret_span::SecretSpan;
-use super::{value, word};
+use super::harmless::template_length;
+use super::line::LinePosition;
+use super::names::{NameKind, Names};
+use super::nesting::{ends_at, value_end};
+use super::program_text::{inspected, is_argument, is_expression, is_program_text};
+use super::scan::{self, is_blank};
+use super::secret_span::{Level, SecretSpan};
+use super::surroundings::Surroundings;
+use super::{command, header, markup, value};
 
-/// Maximum number of bytes of a value that are inspected to decide if it is a secret. Many names may stand in a row,
-/// each before the same long value.
-const MAX_INSPECTED: usize = 1024;
-/// Minimum length of a secret in a variable or a setting, in bytes.
-const MIN_SETTING: usize = 4;
-/// Minimum length of a secret in any other syntax, in bytes.
-const MIN_LENGTH: usize = 6;
-
-/// The syntax in which a value is assigned to a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Syntax {
-    /// `--name=value` or `--name value`.
-    Option { has_sign: bool },
-    /// `?name=value`, `&name=value`, `;name=value` of a query string, a form or a connection string.
-    Query,
-    /// `name=value` for a name that the program added.
-    CustomName,
-    /// `NAME=value` of an environment variable.
-    Variable,
-    /// `name: value` or `name = value`, alone on its line.
-    Setting,
-    /// Any other assignment, inside of program text or a sentence.
-    Inline,
+/// A sensitive name outside of JSON, and where it stands.
+pub(super) struct Site<'t> {
+    pub(super) text: &'t [u8],
+    pub(super) name: Range<usize>,
+    pub(super) kind: NameKind,
+    pub(super) names: &'t Names,
+    /// Number of JSON strings around the name.
+    pub(super) depth: u32,
 }
 
-/// The position of a value that may be a secret: its first byte, after the opening quote if there is one.
-struct Value {
-    start: usize,
-    is_quoted: bool,
+/// The sign between a name and its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Colon,
+    Equals,
+    /// No sign: only blanks.
+    Blank,
 }
 
-/// Finds the secret in the value that follows an unquoted name. Returns `None` if nothing is assigned to the name, or
-/// if the value is not a secret.
-pub(super) fn find(text: &[u8], name: &Range<usize>, kind: NameKind) -> Option<SecretSpan> {
-    // Dashes after a placeholder's `]` are the rest of a word, not an option.
-    let is_option = text[..name.start].strip_suffix(b"--").is_some_and(|before| before.last() != Some(&b']'));
-    let sign = line::skip_blanks(text, name.end);
-    let (behind, has_sign) = match (text.get(sign), text.get(sign + 1)) {
-        (Some(b':'), Some(b'=')) => (sign + 2, true),
-        (Some(b':' | b'='), Some(b':' | b'=')) => return None,
-        (Some(b':' | b'='), _) => (sign + 1, true),
-        _ if is_option && sign > name.end => (sign, false),
-        _ => return None,
-    };
-    let at = line::skip_blanks(text, behind);
-    let value = Value::at(text, at);
-    let has_tight_sign = text.get(sign) == Some(&b'=') && at == name.end + 1;
-    let syntax = match () {
-        () if is_option => Syntax::Option { has_sign },
-        () if has_tight_sign && begins_pair(&text[..name.start]) => Syntax::Query,
-        () if has_tight_sign && kind == NameKind::Custom => Syntax::CustomName,
-        () if has_tight_sign && !text[name.clone()].iter().any(u8::is_ascii_lowercase) => Syntax::Variable,
-        () if has_tight_sign && value.is_followed_by_pair(text) => Syntax::Query,
-        () if value.is_setting(text, name) => Syntax::Setting,
-        () => Syntax::Inline,
-    };
-    let ends = syntax.ends(value.is_quoted);
-    let guess = value.content(text, MAX_INSPECTED, ends);
-    syntax.is_secret(&text[guess], value.is_quoted).then_some(())?;
-    value::secret_in(text, value.content(text, usize::MAX, ends), NameKind::Other)
+/// Returns `true` if what stands around an unquoted name may assign a value to it. Rejects the words of sentences at
+/// little cost.
+pub(super) fn may_assign(text: &[u8], name: &Range<usize>) -> bool {
+    let at = scan::skip_blanks(text, name.end);
+    let is_tag = || text[..name.start].iter().rev().take(MAX_PREFIX).any(|byte| *byte == b'<');
+    matches!(text.get(at), Some(b':' | b'='))
+        || text[..name.start].ends_with(b"--")
+        || (matches!(text.get(at), Some(b'>')) || at > name.end) && is_tag()
+        || at > name.end && &text[name.clone()] == b"password"
 }
 
-impl Syntax {
-    /// Returns a predicate that is `true` for the byte at which a value in this syntax ends.
-    fn ends(self, is_quoted: bool) -> fn(u8) -> bool {
-        match self {
-            Self::Query => |byte| line::ends_word(byte) || matches!(byte, b'&' | b';'),
-            Self::Option { .. } | Self::CustomName | Self::Variable | Self::Setting | Self::Inline if is_quoted => {
-                line::ends_line
+impl Site<'_> {
+    /// Finds the secret in the value of the name. Returns `None` if nothing is assigned to the name in a form that is
+    /// known, or if the value is not a secret.
+    pub(super) fn find(&self, around: &mut Surroundings) -> Option<SecretSpan> {
+        let position = LinePosition::at(self.text, self.name.start);
+        let found = header::find(self, position)
+            .or_else(|| self.assigned(position, around))
+            .or_else(|| markup::find(self))
+            .or_else(|| command::netrc_password(self, position))?;
+        value::secret_in(self.text, found, self.kind, self.names)
+    }
+
+    fn assigned(&self, position: LinePosition, around: &mut Surroundings) -> Option<Range<usize>> {
+        let Self { text, name, .. } = self;
+        // Dashes after a placeholder's `]` are the rest of a word, not an option.
+        let is_option = text[..name.start].strip_suffix(b"--").is_some_and(|before| before.last() != Some(&b']'));
+        let at = scan::skip_blanks(text, name.end);
+        let (sign, behind) = match text.get(at) {
+            Some(b':') => (Sign::Colon, at + 1),
+            Some(b'=') => (Sign::Equals, at + 1),
+            Some(_) if at > name.end => (Sign::Blank, at),
+            Some(_) | None => return None,
+        };
+        let start = scan::skip_blanks(text, behind);
+        let is_tight = sign == Sign::Equals
+            && at == scan::skip_colours(text, name.end)
+            && start == scan::skip_colours(text, behind);
+        let is_doubled = sign != Sign::Blank && matches!(text.get(behind), Some(b'=' | b':' | b'>'));
+        match sign {
+            _ if is_option => self.option(sign, start),
+            Sign::Equals if is_tight && begins_pair(&text[..name.start]) => Some(self.query(start)),
+            Sign::Equals if is_tight && self.is_variable(position) => Some(self.word(start, position)),
+            Sign::Blank => None,
+            Sign::Equals if is_tight && position == LinePosition::LineStart { indentation: 0 } => {
+                self.setting(position, sign, start, around)
             }
-            Self::Option { .. } | Self::CustomName | Self::Variable | Self::Setting | Self::Inline => ends_value,
-        }
-    }
-
-    /// Returns `true` if a value in this syntax counts as a secret, judged by its length and its characters.
-    fn is_secret(self, content: &[u8], is_quoted: bool) -> bool {
-        if word::starts_template(content) || word::is_generic(content) {
-            return false;
-        }
-        match self {
-            Self::Option { has_sign } => {
-                let is_value = has_sign || is_quoted || word::looks_like_credential(content);
-                is_value
-                    && !content.starts_with(b"-")
-                    && !word::is_upper_case(content)
-                    && !word::is_path_or_url(content)
+            Sign::Colon | Sign::Equals if is_doubled => None,
+            Sign::Equals if is_tight && self.is_followed_by_pair(start) => Some(self.query(start)),
+            Sign::Equals if is_tight => {
+                self.attribute(start, around).or_else(|| self.setting(position, sign, start, around))
             }
-            Self::Query => true,
-            Self::CustomName => is_quoted || !word::is_code(content),
-            Self::Variable => content.len() >= MIN_SETTING && !word::is_code(content) && !word::is_path_or_url(content),
-            Self::Setting => content.len() >= MIN_SETTING && word::is_data(content),
-            Self::Inline if is_quoted => content.len() >= MIN_LENGTH && word::is_data(content),
-            Self::Inline => content.len() >= MIN_LENGTH && word::is_data(content) && !word::is_type(content),
+            Sign::Colon | Sign::Equals => self.setting(position, sign, start, around),
         }
     }
+
+    /// Returns `true` if the name is that of an environment variable, written in capitals, or one that the program added.
+    fn is_variable(&self, position: LinePosition) -> bool {
+        let Self { text, name, .. } = self;
+        let is_upper_case = !text[name.clone()].iter().any(u8::is_ascii_lowercase);
+        let is_exported = text[..name.start].ends_with(b"export ");
+        // `NAME==value` and `NAME => value` compare or map; a value that begins with such a sign begins a word.
+        let begins_word = position.is_start() || is_blank(scan::before(text, name.start));
+        let has_operator = matches!(text.get(name.end + 1), Some(b'=' | b':' | b'>')) && !begins_word;
+        (is_upper_case || is_exported || self.kind == NameKind::Custom) && !has_operator
+    }
+
+    /// Returns the value of an option: a quoted text or a word.
+    fn option(&self, sign: Sign, start: usize) -> Option<Range<usize>> {
+        let Self { text, name, .. } = self;
+        let before = text[..name.start - 2].last().copied();
+        let value = match self.quote_at(start) {
+            Some(quoted) => quoted,
+            None => start..self.end_of_word(start, before.filter(|byte| matches!(byte, b'\'' | b'`'))),
+        };
+        let content = &text[value.clone()];
+        // Without a sign what follows may be another option, or a sentence that goes on.
+        let is_value = sign != Sign::Blank || (!is_option(content) && content.len() > MAX_PARTICLE);
+        is_value.then_some(value)
+    }
+
+    /// Returns the value of a `name=value` pair of a query string, a form or a connection string.
+    fn query(&self, start: usize) -> Range<usize> {
+        if let Some(length) = template_length(&self.text[start..]) {
+            return start..start + length;
+        }
+        let ends = |byte: u8| is_blank(byte) || matches!(byte, b'&' | b';' | b'"' | b'\'' | b'`' | b'<' | b'>');
+        start..value_end(self.text, start, self.depth, ends)
+    }
+
+    /// Returns a quoted text, or the word that ends before the next blank.
+    fn word(&self, start: usize, position: LinePosition) -> Range<usize> {
+        // The double quotes of strings are known already, by the depth.
+        let quote = match position {
+            LinePosition::Quoted(quote) => Some(quote),
+            LinePosition::LineStart { .. }
+            | LinePosition::Marked
+            | LinePosition::PartStart
+            | LinePosition::AfterOption
+            | LinePosition::Inline => None,
+        };
+        let quote = quote.filter(|quote| *quote != b'"');
+        self.quote_at(start).unwrap_or_else(|| start..self.end_of_word(start, quote))
+    }
+
+    fn end_of_word(&self, start: usize, quote: Option<u8>) -> usize {
+        if let Some(length) = template_length(&self.text[start..]) {
+            return start + length;
+        }
+        value_end(self.text, start, self.depth, |byte| is_blank(byte) || Some(byte) == quote)
+    }
+
+    /// Returns the value of `name: value` or `name = value` that fills its line.
+    fn setting(
+        &self,
+        position: LinePosition,
+        sign: Sign,
+        start: usize,
+        around: &mut Surroundings,
+    ) -> Option<Range<usize>> {
+        let Self { text, depth, .. } = self;
+        let LinePosition::LineStart { indentation } = position else {
+            return (sign == Sign::Colon).then(|| self.quoted_setting(position, start)).flatten();
+        };
+        // YAML wants a blank behind the colon; a path such as `token::Kind` is none.
+        let has_colon =
+            || text.get(scan::skip_colours(text, self.name.end)) == Some(&b':') && start > self.name.end + 1;
+        (sign == Sign::Equals || has_colon()).then_some(())?;
+        if let Some(quoted) = self.quote_at(start) {
+            let close = quoted.end + scan::backslashes(text, quoted.end) + 1;
+            return self.is_end_of_setting(close).then_some(quoted);
+        }
+        let inspected = inspected(text, start);
+        let content = &inspected[start..value_end(inspected, start, *depth, |_| false)];
+        let is_program = match sign {
+            Sign::Equals if start > self.name.end + 1 => {
+                is_expression(content) && (is_list(content) || !around.section.is_around(text, self.name.start))
+            }
+            Sign::Equals => indentation > 0 && is_argument(content),
+            Sign::Colon | Sign::Blank => false,
+        };
+        (!is_program && !is_program_text(content)).then(|| start..value_end(text, start, *depth, |_| false))
+    }
+
+    /// Returns `true` if nothing but closing signs or a comment follows in the line, behind a quoted value that ends at
+    /// `close`.
+    fn is_end_of_setting(&self, close: usize) -> bool {
+        let text = self.text;
+        let end = close + scan::run(text, close, |byte| is_blank(byte) || closes(byte) && byte != b'/');
+        ends_at(text, end, self.depth) || text[end..].starts_with(b"#") || text[end..].starts_with(b"//")
+    }
+
+    /// Returns the value of a setting that is a quoted text by itself, as in `"password: …"`.
+    fn quoted_setting(&self, position: LinePosition, start: usize) -> Option<Range<usize>> {
+        let LinePosition::Quoted(quote) = position else { return None };
+        (start > self.name.end + 1).then_some(())?;
+        let end = value_end(self.text, start, self.depth, |byte| is_blank(byte) || byte == quote && quote != b'"');
+        let is_one_word = !self.text.get(end).is_some_and(|byte| is_blank(*byte));
+        is_one_word.then_some(start..end)
+    }
+
+    /// Returns `true` if a `name=value` pair of a form follows the value that begins at `start`.
+    fn is_followed_by_pair(&self, start: usize) -> bool {
+        let bounded = &self.text[..self.text.len().min(start + MAX_PAIR)];
+        let end = value_end(bounded, start, self.depth, |byte| is_blank(byte) || byte == b'&');
+        let next = match bounded.get(end) {
+            Some(b'&') => end + 1,
+            Some(b'\\') => end + scan::backslashes(bounded, end) + "u0026".len(),
+            Some(_) | None => return false,
+        };
+        let name = scan::run(bounded, next, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        end > start && name > 0 && bounded.get(next + name) == Some(&b'=')
+    }
+
+    /// Returns the value of an attribute in a tag of markup.
+    fn attribute(&self, start: usize, around: &mut Surroundings) -> Option<Range<usize>> {
+        around.tag.is_around(self.text, self.name.start).then(|| self.quote_at(start)).flatten()
+    }
+
+    /// Returns the content of the quoted text that begins at `start`, and is followed by nothing but signs that close what
+    /// is around it. Returns `None` if there is none: a value that only begins with a quote goes on behind the next one.
+    pub(super) fn quote_at(&self, start: usize) -> Option<Range<usize>> {
+        let (content, behind) = self.quoted_text(start)?;
+        let end = behind + scan::run(self.text, behind, closes);
+        let is_over = self.text.get(end).is_some_and(|byte| is_blank(*byte)) || ends_at(self.text, end, self.depth);
+        is_over.then_some(content)
+    }
+
+    /// Returns the content of the quoted text that begins at `start`, whatever follows it.
+    pub(super) fn quote_in_list_at(&self, start: usize) -> Option<Range<usize>> {
+        self.quoted_text(start).map(|(content, _)| content)
+    }
+
+    /// Returns the content of the quoted text that begins at `start` and ends in the same line, and the index behind it.
+    fn quoted_text(&self, start: usize) -> Option<(Range<usize>, usize)> {
+        let Self { text, depth, .. } = self;
+        let backslashes = scan::backslashes(text, start);
+        let open = start + backslashes;
+        let content = match text.get(open)? {
+            b'"' if Level::for_quote(backslashes).is_some_and(|level| level.depth() == *depth) => {
+                open + 1..value_end(text, open + 1, depth + 1, |_| false)
+            }
+            quote @ (b'\'' | b'`') if backslashes == 0 => {
+                let quote = *quote;
+                open + 1..value_end(text, open + 1, *depth, |byte| byte == quote)
+            }
+            _ => return None,
+        };
+        let close = content.end + scan::backslashes(text, content.end);
+        (text.get(close) == text.get(open)).then_some((content, close + 1))
+    }
 }
 
-impl Value {
-    /// Creates the value that starts at index `at`, or after the quote if there is one at `at`.
-    fn at(text: &[u8], at: usize) -> Self {
-        let start = line::skip_quote(text, at);
-        Self { start, is_quoted: start > at }
-    }
-
-    /// Returns the range of the value's content: at most `max_length` bytes, and for an unquoted value without the
-    /// punctuation that follows it.
-    fn content(&self, text: &[u8], max_length: usize, ends: fn(u8) -> bool) -> Range<usize> {
-        let content = self.start..line::end(text, self.start, max_length, ends);
-        if self.is_quoted { content } else { line::trim_punctuation(content, text) }
-    }
-
-    fn is_followed_by_pair(&self, text: &[u8]) -> bool {
-        let end = line::end(text, self.start, MAX_INSPECTED, ends_value);
-        end - self.start >= MIN_LENGTH && (text.get(end) == Some(&b'&') || text[end..].starts_with(b"\\u0026"))
-    }
-
-    /// Returns `true` if the line of the value contains nothing but the name and the value.
-    fn is_setting(&self, text: &[u8], name: &Range<usize>) -> bool {
-        let end = line::end(text, self.start, MAX_INSPECTED, ends_value);
-        let continues = || text.get(end) == Some(&b'<') || line::trim_punctuation(self.start..end, text).end < end;
-        let is_alone = || line::is_over(text, end) && !continues();
-        LinePosition::at(text, name.start) == LinePosition::LineStart && (self.is_quoted || is_alone())
-    }
+/// Returns `true` for a sign that may follow a quoted value, without a blank between them.
+fn closes(byte: u8) -> bool {
+    matches!(byte, b',' | b';' | b')' | b']' | b'}' | b'>' | b'/' | b'&' | b'|')
 }
 
-fn ends_value(byte: u8) -> bool {
-    line::ends_word(byte) || byte == b'&'
+/// Maximum length of the prefix of an element's name, in bytes.
+const MAX_PREFIX: usize = 32;
+/// Maximum length of a word after an option that is no value but the next word of a sentence, in bytes.
+const MAX_PARTICLE: usize = 3;
+/// Maximum length of a value and of the name of the pair behind it, in bytes.
+const MAX_PAIR: usize = 512;
+
+/// Returns `true` for a word that is written like a command-line option: `-v`, `--name=value`.
+pub(super) fn is_option(word: &[u8]) -> bool {
+    let name = word.strip_prefix(b"--").or_else(|| word.strip_prefix(b"-")).unwrap_or_default();
+    let length = scan::run(name, 0, |byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    name.first().is_some_and(u8::is_ascii_alphabetic) && matches!(name.get(length), None | Some(b'='))
+}
+
+/// Returns `true` for a list or a table, as in TOML.
+fn is_list(content: &[u8]) -> bool {
+    matches!(content, [b'[' | b'{', .., b']' | b'}'])
 }
 
 /// Returns `true` if a name that follows `before` starts a `name=value` pair of a query string or of a connection

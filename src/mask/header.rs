@@ -2,94 +2,98 @@
 
 use std::ops::Range;
 
-use super::line::{self, LinePosition};
+use super::assignment::Site;
+use super::line::LinePosition;
 use super::names::NameKind;
-use super::scheme::{Scheme, scheme};
-use super::secret_span::SecretSpan;
-use super::{value, word};
+use super::nesting::value_end;
+use super::program_text::{inspected, is_program_text};
+use super::scan::{self, is_blank};
+use super::scheme::{common_scheme_length, scheme_length};
 
-/// Number of bytes after a scheme of several words in which its first `name=value` part must begin.
-const MAX_FIRST_PART: usize = 256;
-/// Maximum length of a secret of one word, in bytes.
-const MAX_WORD: usize = 16 * 1024;
-/// Maximum length of a cookie's name, in bytes.
-const MAX_COOKIE: usize = 1024;
-
-/// Finds the secret after `name:` of a header. Returns `None` if the name is not followed by a colon, or the value is
-/// not a secret.
-pub(super) fn find(text: &[u8], name: &Range<usize>, kind: NameKind) -> Option<SecretSpan> {
-    (text.get(name.end) == Some(&b':')).then_some(())?;
-    let from = line::skip_blanks(text, name.end + 1);
-    let start = line::skip_quote(text, from);
-    let position = LinePosition::at(text, name.start);
-    let is_header = position != LinePosition::Inline;
-    match kind {
-        NameKind::Authorization => authorization(text, start, is_header),
-        NameKind::Cookie if is_header => cookie(text, start),
-        NameKind::Custom if is_header => {
-            custom(text, start, if start > from { LinePosition::LineStart } else { position })
-        }
-        NameKind::Key if is_header && text[name.clone()].contains(&b'-') => key(text, start),
-        NameKind::Cookie | NameKind::Custom | NameKind::Key | NameKind::Other => None,
-    }
-}
-
-fn authorization(text: &[u8], start: usize, is_header: bool) -> Option<SecretSpan> {
-    let word_from = |start: usize| start..line::end(text, start, MAX_WORD, |byte| !word::is_credential(byte));
-    if let Some(Scheme { length: scheme, is_one_word }) = scheme(&text[start..]) {
-        let start = start + scheme;
-        if !is_one_word {
-            let first_part = &text[start..text.len().min(start + MAX_FIRST_PART)];
-            let has_parts = first_part.iter().take_while(|byte| !line::ends_line(**byte)).any(|byte| *byte == b'=');
-            return has_parts.then(|| secret(text, start..line_end(text, start))).flatten();
-        }
-        let word = word_from(start);
-        let value = &text[word.clone()];
-        let is_secret = !word::starts_template(value) && (is_header || word::looks_like_credential(value));
-        return is_secret.then(|| secret(text, word)).flatten();
-    }
-    let word = word_from(start);
-    let value = &text[word.clone()];
-    let is_alone = text.get(word.end).is_none_or(|byte| line::ends_line(*byte));
-    let is_secret = is_header && is_alone && value.len() >= 8 && word::looks_like_credential(value);
-    is_secret.then(|| secret(text, word)).flatten()
-}
-
-fn cookie(text: &[u8], start: usize) -> Option<SecretSpan> {
-    let name = line::end(text, start, MAX_COOKIE, |byte| !word::is_credential(byte) || byte == b'=');
-    let is_pair = name > start && text.get(name) == Some(&b'=');
-    let has_value = text.get(name + 1).is_some_and(|byte| !line::ends_line(*byte));
-    (is_pair && has_value).then(|| secret(text, start..line_end(text, start))).flatten()
-}
-
-/// Finds the value of a header whose name the program added: everything up to the end of the header.
-fn custom(text: &[u8], start: usize, position: LinePosition) -> Option<SecretSpan> {
-    let end = match position {
-        LinePosition::AfterOption => line::end(text, start, usize::MAX, line::ends_word),
-        LinePosition::PartStart => {
-            line::end(text, start, usize::MAX, |byte| line::ends_line(byte) || matches!(byte, b',' | b'}' | b']'))
-        }
-        LinePosition::LineStart | LinePosition::Inline => line_end(text, start),
+/// Returns the range of the value of a header line. Returns `None` if the name is not that of a header, or does not stand
+/// where one begins.
+pub(super) fn find(site: &Site<'_>, position: LinePosition) -> Option<Range<usize>> {
+    let Site { text, name, kind, depth, .. } = site;
+    (text.get(name.end) == Some(&b':') && text.get(name.end + 1) != Some(&b':')).then_some(())?;
+    let is_header = match kind {
+        NameKind::Authorization | NameKind::Cookie | NameKind::Custom => true,
+        NameKind::SessionId | NameKind::Other => text[name.clone()].contains(&b'-'),
     };
-    let value = text[start..end].trim_ascii_end();
-    let is_secret = !word::is_template(value);
-    is_secret.then(|| secret(text, start..start + value.len())).flatten()
+    is_header.then_some(())?;
+    let start = scan::skip_blanks(text, name.end + 1);
+    let quote = if position == LinePosition::PartStart { site.quote_in_list_at(start) } else { site.quote_at(start) };
+    let to_line_end = |ends: fn(u8) -> bool| {
+        let inspected = inspected(text, start);
+        let content = &inspected[start..value_end(inspected, start, *depth, ends)];
+        let is_header = scheme_length(content) > 0 || !is_program_text(content);
+        is_header.then(|| start..value_end(text, start, *depth, ends))
+    };
+    match position {
+        // `{ Authorization: "…" }` in program text.
+        LinePosition::PartStart | LinePosition::LineStart { .. } | LinePosition::Marked if quote.is_some() => quote,
+        LinePosition::LineStart { indentation: 0 } => {
+            to_line_end(|_| false).map(|value| value.start..with_folded_lines(text, value.end, *depth))
+        }
+        LinePosition::LineStart { .. } | LinePosition::Marked => to_line_end(|_| false),
+        LinePosition::Quoted(b'\'') => to_line_end(|byte| byte == b'\''),
+        LinePosition::Quoted(b'`') => to_line_end(|byte| byte == b'`'),
+        LinePosition::Quoted(_) => to_line_end(|_| false),
+        LinePosition::AfterOption => Some(start..value_end(text, start, *depth, is_blank)),
+        // In a sentence or a log only the word behind a scheme is known to be a secret.
+        LinePosition::PartStart | LinePosition::Inline if *kind == NameKind::Authorization => {
+            let scheme = common_scheme_length(&text[start..]);
+            (scheme > 0).then(|| start..value_end(text, start + scheme, *depth, ends_word))
+        }
+        LinePosition::PartStart | LinePosition::Inline => None,
+    }
 }
 
-/// Finds the value of a header that holds a key: a word that ends the line, or that has digits or capitals in it.
-fn key(text: &[u8], start: usize) -> Option<SecretSpan> {
-    let end = line::end(text, start, MAX_WORD, line::ends_word);
-    let key = line::trim_punctuation(start..end, text);
-    let value = &text[key.clone()];
-    let is_odd = word::looks_like_credential(value) || line::is_over(text, end);
-    let is_secret = is_odd && !word::starts_template(value) && !word::is_generic(value);
-    is_secret.then(|| secret(text, key)).flatten()
+/// Returns `true` for a byte at which a word of a sentence or of a list ends.
+fn ends_word(byte: u8) -> bool {
+    is_blank(byte) || matches!(byte, b'"' | b'\'' | b'`' | b',' | b';' | b')' | b'}' | b'<' | b'>')
 }
 
-fn line_end(text: &[u8], start: usize) -> usize {
-    line::end(text, start, usize::MAX, line::ends_line)
+/// Maximum length of the end of a line and of the indentation behind it, in bytes.
+const MAX_INDENTATION: usize = 32;
+
+/// Returns the end of the header whose line ends at `end`: that of the last line behind it that begins with a blank and
+/// is no field of its own.
+fn with_folded_lines(text: &[u8], mut end: usize, depth: u32) -> usize {
+    loop {
+        let bounded = &text[..text.len().min(end + MAX_INDENTATION)];
+        let line = after_line_end(bounded, end);
+        let start = line + scan::run(bounded, line, is_blank);
+        if line == end || start == line {
+            return end;
+        }
+        let word = start
+            + scan::run(&text[..text.len().min(start + MAX_INDENTATION)], start, |byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'"' | b'\'')
+            });
+        let next = value_end(text, start, depth, |_| false);
+        if next == start || word == start || matches!(text.get(word), Some(b':')) {
+            return end;
+        }
+        end = next;
+    }
 }
 
-fn secret(text: &[u8], range: Range<usize>) -> Option<SecretSpan> {
-    value::secret_in(text, range, NameKind::Other)
+/// Returns the index after the end of the line at `end`, as it is or escaped. Returns `end` if no line ends there.
+fn after_line_end(text: &[u8], end: usize) -> usize {
+    let mut at = end;
+    loop {
+        match text.get(at) {
+            Some(b'\r') => at += 1,
+            Some(b'\n') => return at + 1,
+            Some(b'\\') => {
+                let letter = at + scan::backslashes(text, at);
+                match text.get(letter) {
+                    Some(b'r') => at = letter + 1,
+                    Some(b'n') => return letter + 1,
+                    Some(_) | None => return end,
+                }
+            }
+            Some(_) | None => return end,
+        }
+    }
 }

@@ -6,14 +6,19 @@ use std::sync::OnceLock;
 
 use regex::bytes::Regex;
 
+use super::assignment::Site;
 use super::custom_patterns::PatternError;
 use super::event_text::EventText;
+use super::harmless::is_harmless;
 use super::names::Names;
 use super::needles::Needles;
+use super::nesting::Nesting;
 use super::redactor::Redactor;
 use super::salt::Salt;
 use super::secret_span::SecretSpan;
-use super::{assignment, credentials, custom_patterns, header, names, secret_span, value};
+use super::surroundings::Surroundings;
+use super::value::QuotedName;
+use super::{assignment, command, credentials, custom_patterns, names, secret_span};
 use crate::event::PayloadKind;
 
 /// The built-in masking: replaces secrets by placeholders of the form `[masked:<kind>:<12 hexadecimal digits>]`.
@@ -26,33 +31,48 @@ use crate::event::PayloadKind;
 /// secrets keeps its bytes. A placeholder is never masked again.
 ///
 /// # What is masked
-/// - Always: the values of fields and headers with sensitive names (`authorization`, `x-api-key`, `cookie`,
-///   `set-cookie`, `password`, `client_secret`, `refresh_token`, `private_key` … and names with these as their last
-///   words, in any spelling). The syntax around the name decides which values count as secrets:
+/// Masking is about form, not about guesses. Where a sensitive name and a value stand in one of these forms, the whole
+/// value is masked, whatever it is made of:
 ///
-///   | syntax | masked values |
-///   | --- | --- |
-///   | JSON, also inside of text; `["name", "value"]` and `{"name": …, "value": …}` of headers and variables | every value; of an object all strings and numbers, except for those that describe a parameter in a tool's schema |
-///   | header lines and `-H`, for names with a `-` | a single word, or a word with digits or capitals in it; `Bearer` and other schemes stay |
-///   | `--name=value`, `--name value`; `NAME=value`; `?name=value`, `&name=value`, `;name=value` | every value except paths, URLs, calls and templates; without `=` values that are quoted or have digits or capitals |
-///   | `name: value` and `name = value` in settings, programs and sentences | a word with digits or punctuation in it that is not an identifier, a type, a path, a URL or a call |
+/// | form | masked |
+/// | --- | --- |
+/// | `"name": …` in JSON, at any level of escapes | the strings and numbers of the value |
+/// | `["name", "value"]` in a list of such pairs, `{"name": "name", "value": …}`, flat lists of headers | the value |
+/// | `Authorization: …`, `Proxy-Authorization`, `Cookie`, `Set-Cookie`, and sensitive names with a `-`, at the start of a line or a quoted text, after `-H` | the rest of the line with its folded lines, but for a known scheme |
+/// | `NAME=value`, `export name=value` | the word or the quoted text |
+/// | `--name=value`, `--name value` | the word or the quoted text |
+/// | `?name=value`, `&name=value`, `;name=value` | up to the next `&` or `;` |
+/// | `name: value`, `name=value`, `name = value` where it fills the line (YAML, properties, INI, `.env`) | the rest of the line |
+/// | `<name>value</name>`, `<tag name="value">` | the content |
+/// | `scheme://user:value@host`, `curl -u user:value`, `password value` in a `.netrc` file | the value |
 ///
-/// - The same for the [names](Self::name) that the program adds; as a header, their value reaches to the end of the
-///   line.
-/// - With [`patterns`](Self::patterns): everything that looks like a credential.
-/// - Matches of the [patterns](Self::pattern) that the program adds.
+/// Terminal colours may stand between the parts of a form. Names are sensitive by their last words, in any spelling and
+/// numbered: `password`, `passwd`, `passphrase`, `pass`, `pwd`, `secret`, `token`, `api_key`, `access_key`, `private_key`,
+/// `secret_key`, `signing_key`, `subscription_key`, keys of known owners (`OPENAI_KEY`, `encryption_key`), `credentials`,
+/// `session_id`, `connection_string`, `authorization`, `cookie`; and the [names](Self::name) that the program adds.
+///
+/// Credentials with a known beginning are masked wherever they stand: keys of model providers and clouds, tokens of
+/// GitHub, GitLab, Slack, npm, Stripe and others, bearer tokens, JSON web tokens, private keys. So are the matches of the
+/// [patterns](Self::pattern) that the program adds.
 ///
 /// # What is not masked
+/// What cannot be a secret stays: empty values, booleans and null, words for types and rights (`string`, `read`), numbers of
+/// fewer than six digits, versions, placeholders (`${NAME}`, `$NAME`, `<name>`, `***`), sensitive names themselves, and in a
+/// schema the words that describe a parameter (`type`, `enum`, `const`, `default`, `examples` …). So do the tokens of a
+/// model's vocabulary in log probabilities, and tokens that name a place (`next_page_token`).
+///
+/// Sentences and programs are not guessed at: `the password is …`, `my password: …` inside of a line, `token = read()`,
+/// `connect(password="…")`. A declaration or an expression that fills its line is told apart from a setting by its form, so
+/// that a value that is written like one (`password: value,`) stays too.
+///
 /// Secrets that are split (by a stream that sends them in pieces) or encoded (in base64, for example) are not found in
 /// the bytes. The graph and exported spans have no split secrets: the text of a stream is masked again when it is put
 /// together, with a hash of 0.
-/// Nor are secrets in a sentence without `:` or `=` (`the password is …`), or secrets of plain words where these could
-/// be prose (`password: correct horse`) or an identifier.
 ///
 /// ```
 /// use otel_trace::{Masking, Recorder};
 ///
-/// let masking = Masking::new().patterns().name("x-tenant").pattern(r"\bACME-[0-9]{8}\b")?;
+/// let masking = Masking::new().name("x-tenant").pattern(r"\bACME-[0-9]{8}\b")?;
 /// let builder = Recorder::builder().root("traces").mask(masking);
 /// # drop(builder);
 /// # Ok::<(), otel_trace::PatternError>(())
@@ -62,7 +82,6 @@ pub struct Masking {
     salt: Salt,
     /// `None` if no values of sensitive names are masked.
     names: Option<Names>,
-    has_patterns: bool,
     custom_patterns: Vec<Regex>,
     finders: OnceLock<Finders>,
 }
@@ -70,8 +89,12 @@ pub struct Masking {
 /// The searches that find candidates. Built on first use.
 #[derive(Debug)]
 struct Finders {
+    /// Finds built-in names.
     stems: Needles,
-    credentials: Needles,
+    /// Finds the names that the program added.
+    own_stems: Needles,
+    credentials: [Needles; 2],
+    commands: Needles,
 }
 
 impl Default for Masking {
@@ -81,17 +104,17 @@ impl Default for Masking {
 }
 
 impl Masking {
-    /// Creates the default masking, which masks the values of fields, headers and variables with sensitive names.
+    /// Creates the default masking: values of sensitive names, and credentials with a known beginning.
     pub fn new() -> Self {
         let (salt, names, finders) = (Salt::random(), Some(Names::default()), OnceLock::new());
-        Self { salt, names, has_patterns: false, custom_patterns: Vec::new(), finders }
+        Self { salt, names, custom_patterns: Vec::new(), finders }
     }
 
     /// Creates the masking of text that is put together from recorded pieces, afterwards: all built-in forms. The hash
     /// in its placeholders is 0, because a reader has no secret key, and anyone could test guesses against a hash with
     /// a known key.
     pub(crate) fn of_assembled_text() -> Self {
-        Self { salt: Salt::none(), ..Self::new() }.patterns()
+        Self { salt: Salt::none(), ..Self::new() }
     }
 
     /// Creates a disabled masking: nothing is masked, not even authorization headers.
@@ -99,19 +122,9 @@ impl Masking {
         Self { names: None, ..Self::new() }
     }
 
-    /// Also masks everything that looks like a credential: keys of model providers and clouds, tokens of GitHub,
-    /// GitLab, Slack, npm and others, bearer tokens, JSON web tokens, private keys, passwords in URLs and keys in
-    /// connection strings.
-    #[must_use]
-    pub fn patterns(mut self) -> Self {
-        self.has_patterns = true;
-        self.finders = OnceLock::new();
-        self
-    }
-
     /// Also masks the values of a field, header, option or variable of this name, in any spelling: `x-tenant` matches
-    /// `X_TENANT` and `xTenant` as well. In a line that begins with the name the value reaches to the end of the line,
-    /// even if it is program text.
+    /// `X_TENANT` and `xTenant` as well. In a line that begins with the name and a colon the value reaches to the end of the
+    /// line.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.names.get_or_insert_default().add(name);
@@ -185,10 +198,13 @@ impl Masking {
         let mut secrets = Vec::new();
         let finders = self.finders();
         if let Some(names) = &self.names {
-            self.find_named_secrets(names, &finders.stems, text, 0..text.len(), &mut secrets);
-        }
-        if self.has_patterns {
-            find_credentials(&finders.credentials, text, &mut secrets);
+            for stems in [&finders.stems, &finders.own_stems] {
+                find_named_secrets(names, stems, text, Part::whole(text), &mut secrets);
+            }
+            for needles in &finders.credentials {
+                find_credentials(needles, text, &mut secrets);
+            }
+            find_in_commands(&finders.commands, text, &mut secrets);
         }
         for pattern in &self.custom_patterns {
             custom_patterns::find(pattern, text, is_json, &mut secrets);
@@ -198,39 +214,51 @@ impl Masking {
 
     fn finders(&self) -> &Finders {
         self.finders.get_or_init(|| {
-            let stems: Vec<_> = self.names.iter().flat_map(Names::stems).collect();
-            let credentials = if self.has_patterns { credentials::needles() } else { Vec::new() };
-            Finders { stems: Needles::new(&stems), credentials: Needles::new(&credentials) }
+            let own = self.names.iter().flat_map(Names::own_stems).collect::<Vec<_>>();
+            Finders {
+                stems: Needles::new(&names::stems()),
+                own_stems: Needles::new(&own),
+                credentials: credentials::needles().map(|needles| Needles::new(&needles)),
+                commands: Needles::new(&command::needles()),
+            }
         })
     }
+}
 
-    /// Searches a part of the text for sensitive names and adds the secrets in their values to `secrets`.
-    fn find_named_secrets(
-        &self,
-        names: &Names,
-        stems: &Needles,
-        text: &[u8],
-        part: Range<usize>,
-        secrets: &mut Vec<SecretSpan>,
-    ) {
-        let text_of_part = &text[..part.end];
-        let mut from = part.start;
-        while let Some(at) = stems.find(text_of_part, from) {
-            from = at + 1;
-            let Some((name, whole)) = names::name_around(text_of_part, at) else { continue };
-            from = from.max(name.end);
-            let Some(kind) = names.kind(&text_of_part[name.clone()]) else { continue };
-            if let Some(value) = value::scan_quoted(text_of_part, whole, name.end, kind, secrets) {
-                for skipped in value.skipped {
-                    self.find_named_secrets(names, stems, text, skipped, secrets);
-                }
-                from = from.max(value.end);
-            } else {
-                let in_header = header::find(text_of_part, &name, kind);
-                let found = in_header.or_else(|| assignment::find(text_of_part, &name, kind));
-                from = from.max(found.as_ref().map_or(0, |secret_span| secret_span.range.end));
-                secrets.extend(found);
+/// A part of a text that is searched, and how many JSON strings it stands in.
+struct Part {
+    range: Range<usize>,
+    depth: u32,
+}
+
+impl Part {
+    fn whole(text: &[u8]) -> Self {
+        Self { range: 0..text.len(), depth: 0 }
+    }
+}
+
+/// Searches a part of the text for sensitive names and adds the secrets in their values to `secrets`.
+fn find_named_secrets(names: &Names, stems: &Needles, text: &[u8], part: Part, secrets: &mut Vec<SecretSpan>) {
+    let text = &text[..part.range.end];
+    let mut around = Surroundings::from(part.range.start, part.depth);
+    let mut from = part.range.start;
+    while let Some(at) = stems.find(text, from) {
+        let (end, found) = names::name_around(text, at);
+        from = end.max(at + 1);
+        let Some((name, path_start)) = found else { continue };
+        let Some(kind) = names.kind(&text[name.clone()]) else { continue };
+        let quoted = QuotedName { text, name: name.clone(), path_start, kind, names };
+        if let Some(value) = quoted.scan(secrets) {
+            for range in value.skipped {
+                let depth = value.level.depth() + 1;
+                find_named_secrets(names, stems, text, Part { range, depth }, secrets);
             }
+            from = from.max(value.end);
+        } else if assignment::may_assign(text, &name) {
+            let depth = around.nesting.depth_at(text, name.start);
+            let found = Site { text, name, kind, names, depth }.find(&mut around);
+            from = from.max(found.as_ref().map_or(0, |secret_span| secret_span.range.end));
+            secrets.extend(found);
         }
     }
 }
@@ -238,9 +266,23 @@ impl Masking {
 fn find_credentials(needles: &Needles, text: &[u8], secrets: &mut Vec<SecretSpan>) {
     let mut from = 0;
     while let Some(at) = needles.find(text, from) {
-        let found = credentials::find_at(text, at);
+        let found = credentials::find_near(text, at);
         from = found.as_ref().map_or(at + 1, |secret_span| secret_span.range.end.max(at + 1));
         secrets.extend(found);
+    }
+}
+
+/// Finds the passwords that commands are given in options of one letter.
+fn find_in_commands(needles: &Needles, text: &[u8], secrets: &mut Vec<SecretSpan>) {
+    let mut nesting = Nesting::default();
+    let mut next = needles.find(text, 0);
+    while let Some(at) = next {
+        next = needles.find(text, at + 1);
+        let arguments = at..next.unwrap_or(text.len());
+        let depth = nesting.depth_at(text, at);
+        let found = command::user_password(text, arguments, depth);
+        secrets
+            .extend(found.filter(|range| !is_harmless(&text[range.clone()], &Names::default())).map(SecretSpan::text));
     }
 }
 

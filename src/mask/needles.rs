@@ -3,6 +3,8 @@
 use aho_corasick::packed::Searcher;
 use aho_corasick::{AhoCorasick, Span};
 
+use super::scan;
+
 /// A set of texts to search for. Uses vector instructions if the texts are few and the machine supports it.
 #[derive(Debug)]
 pub(super) enum Needles {
@@ -28,7 +30,8 @@ impl Needles {
             Self::Vectors(searcher) => searcher.find_in(text, Span { start: from, end: text.len() }),
             Self::Automaton(automaton) => automaton.find(aho_corasick::Input::new(text).span(from..text.len())),
             Self::Nothing => None,
-        }?;
-        Some(found.start())
+        };
+        scan::looked_at(found.map_or(text.len().saturating_sub(from), |found| found.end() - from));
+        Some(found?.start())
     }
 }

@@ -67,7 +67,8 @@ impl fmt::Debug for Salt {
     }
 }
 
-const PREFIX: &str = "[masked:";
+/// The beginning of each placeholder.
+pub(super) const PREFIX: &str = "[masked:";
 
 /// Returns `true` if the text has the form of a placeholder made by [`Salt::placeholder`].
 pub(super) fn is_placeholder(text: &[u8]) -> bool {

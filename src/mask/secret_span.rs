@@ -40,6 +40,22 @@ impl Level {
         Some(1 << self.0.checked_sub(1)?)
     }
 
+    /// Returns the level of the innermost of `depth` strings. Returns `None` outside of strings, and where strings are
+    /// nested deeper than any text.
+    pub(super) fn inside(depth: u32) -> Option<Self> {
+        depth.checked_sub(1).filter(|level| *level <= MAX_LEVEL).map(Self)
+    }
+
+    /// Returns the number of strings around a string of this level.
+    pub(super) fn depth(self) -> u32 {
+        self.0
+    }
+
+    /// Returns the number of backslashes before the letter of an escaped whitespace inside a string of this level.
+    pub(super) fn before_inner_letter(self) -> usize {
+        1 << self.0
+    }
+
     /// Returns the level of the string that is ended by a quote with this number of backslashes before it: this level,
     /// or the level of an enclosing string. Returns `None` if the quote is part of the string.
     pub(super) fn ended_by(self, mut backslashes: usize) -> Option<Self> {

@@ -6,6 +6,7 @@ mod common;
 
 mod credentials;
 mod false_positives;
+mod forms;
 mod lines;
 mod names;
 mod recording;

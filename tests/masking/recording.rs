@@ -115,7 +115,7 @@ pub(crate) fn placeholders(root: &Path) -> Vec<String> {
 #[test]
 fn credential_reaches_no_file_and_has_one_placeholder() {
     let secret = format!("sk-ant-api03-{}", characters(60));
-    let (root, bundles) = record_masked(Masking::new().patterns(), &secret);
+    let (root, bundles) = record_masked(Masking::new(), &secret);
     for part in ["sk-ant-", &characters(20), &characters(20).to_lowercase()] {
         assert_lacks(root.path(), part);
     }
@@ -138,7 +138,7 @@ fn credential_reaches_no_file_and_has_one_placeholder() {
     ] {
         assert!(texts(name).contains("[masked:anthropic:"), "{name}: {}", texts(name));
     }
-    let (other, _) = record_masked(Masking::new().patterns(), &secret);
+    let (other, _) = record_masked(Masking::new(), &secret);
     assert_ne!(placeholders(root.path()), placeholders(other.path()));
 }
 
@@ -268,7 +268,7 @@ fn writer_masks_the_text_of_events() {
     let root = tempfile::tempdir().unwrap();
     let mut options = WriterOptions::default();
     options.redact = Some(std::sync::Arc::new(WordRedactor));
-    options.masking = std::sync::Arc::new(Masking::new().patterns());
+    options.masking = std::sync::Arc::new(Masking::new());
     let manifest = Manifest::new("t".into(), "r".into(), "root".into(), UnixMillis(0));
     let writer = Writer::create(root.path(), manifest, options).unwrap();
     let event = InferenceFailed {

@@ -1,0 +1,3 @@
+//! Tests of what masking costs.
+
+mod bounded_work;
