@@ -132,7 +132,7 @@ pub(super) fn run(args: &Args) -> Status {
     let file = args.file();
     let done = match file {
         _ if args.dry_run => args.plan(&named, &options),
-        Some(file) if file == Path::new("-") => write(&named, &options, io::stdout().lock(), Target::Stdout),
+        Some(file) if file == Path::new("-") => write(&named, &options, output::stdout(), Target::Stdout),
         Some(file) => write_file(&named, &options, file),
         None => Ok(for_each_in_order(&named, |bundle| send(bundle, &options))),
     };

@@ -80,7 +80,7 @@ pub(super) fn report(root: &Path, joined: &Joined) {
     tree.lines().iter().for_each(output::eprint);
     report_omitted(tree.roots.len() + joined.edges.len());
     for found in findings(joined).take(PRINTED) {
-        output::eprint(format_args!("{}: {}: {}", found.diagnostic.severity, escape(&found.bundle), found.diagnostic));
+        output::eprint(format_args!("{}: {}: {}", found.diagnostic.severity, found.bundle, found.diagnostic));
     }
     report_omitted(findings(joined).count());
 }
@@ -132,7 +132,7 @@ impl<'a> Tree<'a> {
                 && let Some(Branch { edge, indent, is_last }) = stack.pop()
             {
                 let by = match &edge.source.anchor {
-                    Anchor::ToolCall { tool_call_id } => format!("  by tool call {}", escape(tool_call_id.as_str())),
+                    Anchor::ToolCall { tool_call_id } => format!("  by tool call {tool_call_id}"),
                     Anchor::Thread { .. } | Anchor::ConversationItem { .. } => String::new(),
                 };
                 let fork = if is_last { "└─ " } else { "├─ " };
@@ -157,8 +157,8 @@ impl<'a> Tree<'a> {
     /// Formats a run: the name of its bundle and its status.
     fn run(&self, trace: &TraceId) -> String {
         match self.rollouts.get(trace) {
-            Some(rollout) => format!("{}  {}", escape(&rollout.bundle), rollout.status.name()),
-            None => format!("trace {} without a bundle here", escape(trace.as_str())),
+            Some(rollout) => format!("{}  {}", rollout.bundle, rollout.status.name()),
+            None => format!("trace {} without a bundle here", trace.as_str()),
         }
     }
 }
@@ -168,9 +168,4 @@ struct Branch<'a> {
     edge: &'a ProcessEdge,
     indent: String,
     is_last: bool,
-}
-
-/// Escapes text of a bundle, so that it cannot send control sequences to the terminal.
-fn escape(text: &str) -> std::str::EscapeDebug<'_> {
-    text.escape_debug()
 }

@@ -94,32 +94,26 @@ fn search(path: &Path, query: &TraceQuery) -> anyhow::Result<Option<Vec<LocatedO
 
 /// Prints the bundle of a trace, or the objects of a span.
 fn print_objects(bundle: &Bundle, found: &[LocatedObject], query: &TraceQuery) -> anyhow::Result<()> {
-    let path = escape_control(&bundle.path.display().to_string());
+    let path = bundle.path.display();
     if !query.is_span() {
-        return output::print(&path);
+        return output::print(path);
     }
-    output::print(format_args!("bundle\t{path}"))?;
+    output::print_fields(&[&"bundle", &path])?;
     for LocatedObject { kind, id, events, payloads, .. } in found {
-        output::print(format_args!("object\t{kind}\t{}", escape_control(id)))?;
-        events.iter().try_for_each(|seq| output::print(format_args!("event\t{seq}")))?;
+        output::print_fields(&[&"object", kind, id])?;
+        events.iter().try_for_each(|seq| output::print_fields(&[&"event", seq]))?;
         payloads.iter().try_for_each(|payload| print_payload(&bundle.path, payload))?;
     }
     Ok(())
 }
 
 fn print_payload(bundle: &Path, payload: &PayloadRef) -> anyhow::Result<()> {
-    let id = escape_control(payload.raw_payload_id.as_str());
-    let file = escape_control(&bundle.join(&payload.path).display().to_string());
+    let (id, path) = (payload.raw_payload_id.as_str(), bundle.join(&payload.path));
+    let file = path.display();
     match (payload.offset, payload.length) {
-        (Some(offset), Some(length)) => output::print(format_args!("payload\t{id}\t{file}\t{offset}\t{length}")),
-        (Some(_) | None, _) => output::print(format_args!("payload\t{id}\t{file}")),
+        (Some(offset), Some(length)) => output::print_fields(&[&"payload", &id, &file, &offset, &length]),
+        (Some(_) | None, _) => output::print_fields(&[&"payload", &id, &file]),
     }
-}
-
-/// Escapes control characters, so that the text is one field of one line.
-fn escape_control(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
 }
 
 /// Prints the error of a trace or span that was not found.

@@ -15,15 +15,14 @@ pub struct PatternError(regex::Error);
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a valid regular expression: {}", self.0)
+        // The pattern, which the caller knows, stands in the lines before the last one.
+        let text = self.0.to_string();
+        let cause = text.lines().next_back().unwrap_or_default();
+        write!(f, "not a valid regular expression: {}", cause.strip_prefix("error: ").unwrap_or(cause))
     }
 }
 
-impl std::error::Error for PatternError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
-    }
-}
+impl std::error::Error for PatternError {}
 
 pub(super) fn compile(pattern: &str) -> Result<Regex, PatternError> {
     Regex::new(pattern).map_err(PatternError)
