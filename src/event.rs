@@ -13,6 +13,7 @@
 //! fields of this project* ([`SpanRef`], `error`, `usage`, `wire_payload` …). Both are left out when absent. No variant
 //! is ever added here, because older readers reject unknown variants.
 
+mod added_field;
 mod agent;
 mod cell;
 mod compaction;

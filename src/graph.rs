@@ -32,8 +32,8 @@ mod totals;
 mod usage;
 
 use crate::event::{
-    CompactionId, CompactionRequestId, EdgeId, InferenceId, ParentProcess, PayloadRef, RawPayloadId, RolloutId,
-    RolloutStatus, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis,
+    CompactionId, CompactionRequestId, EdgeId, InferenceId, ParentProcess, PayloadRef, RawJson, RawPayloadId,
+    RolloutId, RolloutStatus, ThreadId, ToolCallId, TraceId, TurnId, UnixMillis,
 };
 
 pub use cell::CodeCell;
@@ -107,6 +107,9 @@ pub struct Graph {
     pub compaction_requests: Table<CompactionRequestId, CompactionRequest>,
     /// The process and agent that spawned the recorded process, from the manifest. `None` if no agent spawned it.
     pub parent: Option<ParentProcess>,
+    /// Attributes of the OpenTelemetry resource that the spans of the run were sent with, from the manifest. `None` if they
+    /// were not sent.
+    pub otel_resource: Option<RawJson>,
     /// Processes that agents of this run spawned, by the thread id that was made for each of them.
     pub child_processes: Table<ThreadId, ChildProcess>,
     /// Edges: information passed between agents of this bundle.

@@ -52,6 +52,7 @@
 
 pub mod export;
 mod live;
+mod resource_json;
 mod send;
 mod span;
 

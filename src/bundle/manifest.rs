@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::event::{ParentProcess, RolloutId, SCHEMA_VERSION, ThreadId, TraceId, UnixMillis};
+use crate::event::{ParentProcess, RawJson, RolloutId, SCHEMA_VERSION, ThreadId, TraceId, UnixMillis};
 
 /// Maximum length of an id in the name of a bundle's directory, in characters. All of these characters are ASCII.
 const MAX_ID_IN_NAME: usize = 64;
@@ -31,12 +31,22 @@ pub struct Manifest {
     /// format 1, which other readers ignore.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "parse_parent")]
     pub parent: Option<ParentProcess>,
+    /// Attributes of the OpenTelemetry resource that the spans of the run were sent with, as a JSON object, if they were
+    /// sent. This field is an addition to format 1, which other readers ignore.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "parse_resource")]
+    pub otel_resource: Option<RawJson>,
 }
 
 /// Deserialises `parent`. Returns `None` if it is invalid, so that the rest of the manifest can still be read.
 fn parse_parent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ParentProcess>, D::Error> {
     let text = Box::<RawValue>::deserialize(deserializer)?;
     Ok(ParentProcess::parse(text.get()).ok())
+}
+
+/// Deserializes `otel_resource`. Returns `None` for anything but an object.
+fn parse_resource<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RawJson>, D::Error> {
+    let text = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(text.get().starts_with('{').then(|| RawJson::from_value(&text)))
 }
 
 impl Manifest {
@@ -58,6 +68,7 @@ impl Manifest {
             raw_event_log: Self::LOG.to_owned(),
             payloads_dir: Self::PAYLOADS.to_owned(),
             parent: None,
+            otel_resource: None,
         }
     }
 
@@ -65,6 +76,12 @@ impl Manifest {
     #[must_use]
     pub fn spawned_by(self, parent: Option<ParentProcess>) -> Self {
         Self { parent, ..self }
+    }
+
+    /// Sets the attributes of the OpenTelemetry resource that the spans of the run are sent with, if they are.
+    #[must_use]
+    pub fn sent_with(self, otel_resource: Option<RawJson>) -> Self {
+        Self { otel_resource, ..self }
     }
 
     /// Returns the name of the bundle's directory, `trace-<trace_id>-<root_thread_id>`. In both ids, characters other

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallId, CellStatus, PayloadRef, RuntimeCellId};
+use super::{CallId, CellStatus, PayloadRef, RuntimeCellId, added_field};
 
 /// The script of a code cell is about to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,10 @@ pub struct CodeCellStarted {
     pub model_visible_call_id: CallId,
     /// Source of the script.
     pub source_js: String,
+    /// Name of the tool that runs the script, if it is not `exec`. This field is an addition to format 1, which other readers
+    /// ignore.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub tool_name: Option<String>,
 }
 
 /// The `exec` call of a code cell returned, with the result of the script or while it still runs.

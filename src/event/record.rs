@@ -32,6 +32,8 @@ pub struct SpanRef {
     pub span_id: OtelSpanId,
     /// Id of the parent span, if known.
     pub parent_span_id: Option<OtelSpanId>,
+    /// `false` if the span was not sampled, so that no backend has received it.
+    pub is_sampled: bool,
 }
 
 /// A parsed line of the log. It is written without its unknown words.
@@ -67,6 +69,8 @@ pub struct RecordBody<'a> {
     otel_span_id: Option<&'a OtelSpanId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     otel_parent_span_id: Option<&'a OtelSpanId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otel_sampled: Option<bool>,
 }
 
 impl<'a> RecordBody<'a> {
@@ -83,6 +87,8 @@ impl<'a> RecordBody<'a> {
             otel_trace_id: span.as_ref().map(|span| &span.trace_id),
             otel_span_id: span.as_ref().map(|span| &span.span_id),
             otel_parent_span_id: span.as_ref().and_then(|span| span.parent_span_id.as_ref()),
+            // Spans are sampled as a rule, so only the exception is written.
+            otel_sampled: span.as_ref().filter(|span| !span.is_sampled).map(|span| span.is_sampled),
         }
     }
 }
@@ -126,6 +132,8 @@ struct Line<'a> {
     otel_span_id: Option<OtelSpanId>,
     #[serde(default)]
     otel_parent_span_id: Option<OtelSpanId>,
+    #[serde(default)]
+    otel_sampled: Value,
 }
 
 /// The fields of a line that can be read if it is not a valid line of this version.
@@ -156,8 +164,9 @@ impl Record {
         })?;
         let parent_span_id = read.otel_parent_span_id;
         let ids = read.otel_trace_id.zip(read.otel_span_id);
-        let span = ids.map(|(trace_id, span_id)| SpanRef { trace_id, span_id, parent_span_id });
-        // Any other value is ignored, and the line is kept.
+        // Values of other types are ignored, and the line is kept.
+        let is_sampled = read.otel_sampled != Value::Bool(false);
+        let span = ids.map(|(trace_id, span_id)| SpanRef { trace_id, span_id, parent_span_id, is_sampled });
         let sub_ms_ns = read.wall_time_sub_ms_ns.as_u64().and_then(|nanos| u32::try_from(nanos).ok()).unwrap_or(0);
         Ok(Self {
             seq: read.seq,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentPath, ExecutionStatus, PayloadRef, RolloutStatus, ThreadId, TraceId, TurnId};
+use super::{AgentPath, ExecutionStatus, PayloadRef, RolloutStatus, ThreadId, TraceId, TurnId, added_field};
 
 /// The recording of a rollout started. The first line of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,10 @@ pub struct ThreadStarted {
     /// Payload of kind `session_metadata`: the configuration of the thread and the agent that spawned it.
     #[serde(default)]
     pub metadata_payload: Option<PayloadRef>,
+    /// Id of the conversation, if the recorded program gave it. The id of the thread may be another one, or generated. This
+    /// field is an addition to format 1, which other readers ignore.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub conversation_id: Option<ThreadId>,
 }
 
 /// The thread of an agent ended.

@@ -42,6 +42,9 @@ pub struct CodeCell {
     pub yielded_seq: Option<Seq>,
     /// Source code of the script.
     pub source_js: String,
+    /// Name of the tool that ran the script. `None` for `exec`, and if the name was not recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_name: Option<String>,
     /// Tool calls that the script made, in order of start.
     pub nested_tool_call_ids: Vec<ToolCallId>,
     /// Tool calls that waited for the cell, in order of start.

@@ -35,16 +35,20 @@ pub struct LiveSpan {
     /// Id of the parent span. Not in `state.json`, in which parents are objects.
     #[serde(skip)]
     pub parent_span_id: Option<OtelSpanId>,
+    /// `Some(false)` if the span was not sampled, so that no backend has received it. `None` otherwise.
+    #[serde(rename = "otel_sampled", skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<bool>,
 }
 
 impl LiveSpan {
     /// Creates the span ids from the reference in an event. All are `None` if the event references no span.
     pub(crate) fn from_span_ref(span: Option<&SpanRef>) -> Self {
-        let SpanRef { trace_id, span_id, parent_span_id } = match span {
+        let SpanRef { trace_id, span_id, parent_span_id, is_sampled } = match span {
             Some(span) => span.clone(),
             None => return Self::default(),
         };
-        Self { trace_id: Some(trace_id), span_id: Some(span_id), parent_span_id }
+        let sampled = (!is_sampled).then_some(false);
+        Self { trace_id: Some(trace_id), span_id: Some(span_id), parent_span_id, sampled }
     }
 
     /// Sets the span ids from a later event if no earlier event had any: the ids of a span may be unknown until it is

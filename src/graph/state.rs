@@ -68,13 +68,14 @@ impl Serialize for State<'_> {
             compactions,
             compaction_requests,
             parent,
+            otel_resource,
             child_processes,
             edges,
             agent_results: _,
             raw_payloads,
             diagnostics,
         } = self.graph;
-        let mut state = serializer.serialize_struct("State", 24)?;
+        let mut state = serializer.serialize_struct("State", 25)?;
         state.serialize_field("schema_version", &1)?;
         state.serialize_field("trace_id", trace_id)?;
         state.serialize_field("rollout_id", rollout_id)?;
@@ -102,6 +103,10 @@ impl Serialize for State<'_> {
         match parent {
             Some(parent) => state.serialize_field("parent", parent)?,
             None => state.skip_field("parent")?,
+        }
+        match otel_resource {
+            Some(resource) => state.serialize_field("otel_resource", resource)?,
+            None => state.skip_field("otel_resource")?,
         }
         if child_processes.is_empty() {
             state.skip_field("child_processes")?;

@@ -26,6 +26,10 @@ pub struct Thread {
     /// thread's configuration was not recorded or does not state it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// Id of the conversation as the recorded program gave it. `None` if the program gave none, or if the recorder of the
+    /// bundle does not write it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ThreadId>,
     /// Items of the conversation, each once, in the order in which they were first seen. Wire name:
     /// `conversation_item_ids`.
     #[serde(rename = "conversation_item_ids")]

@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use serde_json::value::RawValue;
+
 use conversations::Conversations;
 use environment::Parent;
 use ids::{LayerNumber, SessionId};
@@ -31,7 +33,7 @@ use threads::ThreadTable;
 use unwritten::{Unwritten, UnwrittenTable};
 
 use crate::bundle::{Lost, WriterOptions};
-use crate::event::TraceId;
+use crate::event::{EventKind, RawJson, TraceId};
 use crate::retention::RootRetention;
 
 /// The state of one recording, shared by its layers, handles and operations.
@@ -45,6 +47,8 @@ pub(in crate::layer) struct Session {
     pub(in crate::layer) parent: Option<Parent>,
     /// The exporter of live spans, if one is registered.
     pub(in crate::layer) live: OnceLock<Arc<dyn LiveSpanExporter>>,
+    /// The resource of the live spans, masked, once it was asked for.
+    resource: OnceLock<Option<RawJson>>,
     /// `true` once stderr has been warned that something came after the shutdown.
     warned_late: AtomicBool,
     /// `true` once implicit operations were attached to a span that has no kind field.
@@ -75,6 +79,7 @@ impl Session {
             options,
             parent,
             live: OnceLock::new(),
+            resource: OnceLock::new(),
             warned_late: AtomicBool::new(false),
             implicit_at_plain_span: AtomicBool::new(false),
             warned_orphan: AtomicBool::new(false),
@@ -209,6 +214,20 @@ impl Session {
     /// Removes a value that was written.
     pub(in crate::layer) fn remove_unwritten<T: Unwritten>(&self, value: &T) {
         self.unwritten.remove(value);
+    }
+
+    /// Returns the attributes of the resource that live spans are sent with, masked. Returns `None` if none are sent. May run
+    /// code of the host program ([`Redactor`](crate::Redactor)), so the caller must hold no lock.
+    pub(in crate::layer) fn resource(&self) -> Option<&RawJson> {
+        let live = self.live.get()?;
+        self.resource
+            .get_or_init(|| {
+                let resource = self.options.redact_json(EventKind::RolloutStarted, live.resource()?);
+                let mut text = resource.as_str().as_bytes().to_vec();
+                self.options.masking.body(&mut text, true);
+                Some(RawJson::from_value(&serde_json::from_slice::<Box<RawValue>>(&text).ok()?))
+            })
+            .as_ref()
     }
 
     /// Notifies the exporter of live spans that a bundle was created.

@@ -120,7 +120,10 @@ macro_rules! texts {
                     $summary(&$($mutable)? e.summary, visit);
                 }
                 Event::ToolCallEnded(e) => if let Some(error) = &$($mutable)? e.error { visit(error) },
-                Event::CodeCellStarted(e) => visit(&$($mutable)? e.source_js),
+                Event::CodeCellStarted(e) => {
+                    visit(&$($mutable)? e.source_js);
+                    if let Some(name) = &$($mutable)? e.tool_name { visit(name) }
+                }
                 Event::CompactionRequestStarted(e) => {
                     visit(&$($mutable)? e.model);
                     visit(&$($mutable)? e.provider_name);

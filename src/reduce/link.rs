@@ -108,6 +108,7 @@ pub(super) fn link(
         compactions: conversations.compactions,
         compaction_requests,
         parent: manifest.parent.clone(),
+        otel_resource: manifest.otel_resource.clone(),
         child_processes,
         edges,
         agent_results: facts.agent_results.iter().map(agent_result).collect(),

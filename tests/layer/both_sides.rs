@@ -142,7 +142,7 @@ fn record_with_handles() -> Vec<OperationIds> {
     let tool_ids = tool.ids();
     tool.complete();
 
-    let cell = turn.code_cell(CodeCellMeta::new("run()").id("1").call_id("x"));
+    let cell = turn.code_cell(CodeCellMeta::new("run()").id("1").call_id("x").tool_name("run_js"));
     let invocation = ToolInvocation::Custom { input: "patch".into() };
     let nested = ToolCallMeta::new("edit").id("exec-1").runtime_id("tool-1").kind(ToolKind::ApplyPatch);
     let nested = cell.tool_call(nested.invocation(invocation));
@@ -265,6 +265,7 @@ fn record_with_spans() -> Vec<OperationIds> {
         "cell",
         otel_trace.kind = "code_cell",
         otel_trace.code_cell.id = "1",
+        gen_ai.tool.name = "run_js",
         otel_trace.code_cell.source = "run()",
         gen_ai.tool.call.id = "x",
     );

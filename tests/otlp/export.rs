@@ -10,6 +10,7 @@ mod log;
 mod receivers;
 mod refusals;
 mod scripted;
+mod sent;
 mod small;
 mod trace_views;
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod added_fields;
 mod agents;
 mod bad_log;
 mod bad_payloads;

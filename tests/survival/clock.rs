@@ -17,7 +17,16 @@ pub(crate) fn check_backward_clock(step: i64) {
     let none = EventContext::default();
     let events: [(&EventContext, Event); 6] = [
         (&none, RolloutStarted { trace_id: "trace".into(), root_thread_id: "t".into() }.into()),
-        (&none, ThreadStarted { thread_id: "t".into(), agent_path: "/root".into(), metadata_payload: None }.into()),
+        (
+            &none,
+            ThreadStarted {
+                thread_id: "t".into(),
+                agent_path: "/root".into(),
+                metadata_payload: None,
+                conversation_id: None,
+            }
+            .into(),
+        ),
         (&in_turn, TurnStarted { turn_id: "u".into(), thread_id: "t".into() }.into()),
         (&in_turn, TurnEnded { turn_id: "u".into(), status: ExecutionStatus::Completed, error: None }.into()),
         (&none, ThreadEnded { thread_id: "t".into(), status: RolloutStatus::Completed, error: None }.into()),

@@ -50,12 +50,13 @@ pub struct CodeCellMeta<'a> {
     source: &'a str,
     id: Option<&'a str>,
     call_id: Option<&'a str>,
+    tool_name: Option<&'a str>,
 }
 
 impl<'a> CodeCellMeta<'a> {
     /// Creates the attributes of a cell that runs this source code.
     pub fn new(source: &'a str) -> Self {
-        Self { source, id: None, call_id: None }
+        Self { source, id: None, call_id: None, tool_name: None }
     }
 
     /// Sets the cell's id, as assigned by its runtime. Default: a generated id.
@@ -69,12 +70,18 @@ impl<'a> CodeCellMeta<'a> {
         Self { call_id: Some(id), ..self }
     }
 
+    /// Sets the name of the tool that runs the script, `gen_ai.tool.name`. Default: `exec`.
+    pub fn tool_name(self, name: &'a str) -> Self {
+        Self { tool_name: Some(name), ..self }
+    }
+
     fn facts(&self) -> CodeCellFacts {
-        let Self { source, id, call_id } = *self;
+        let Self { source, id, call_id, tool_name } = *self;
         CodeCellFacts {
             runtime_id: id.map(str::to_owned),
             call_id: call_id.map(str::to_owned),
             source: source.to_owned(),
+            tool_name: tool_name.map(str::to_owned),
         }
     }
 }
@@ -95,6 +102,7 @@ impl CodeCell {
                 "code_cell",
                 otel_trace.kind = "code_cell",
                 otel_trace.code_cell.id = script.id,
+                gen_ai.tool.name = script.tool_name,
                 gen_ai.tool.call.id = script.call_id,
                 otel.status_code = tracing::field::Empty,
                 otel.status_description = tracing::field::Empty,

@@ -9,7 +9,9 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::bundle::{BundleError, Manifest, Sink, WriterOptions};
-use crate::event::{AgentPath, CallId, ParentProcess, RuntimeCellId, ThreadId, Timestamp, ToolCallId, TraceId, TurnId};
+use crate::event::{
+    AgentPath, CallId, ParentProcess, RawJson, RuntimeCellId, ThreadId, Timestamp, ToolCallId, TraceId, TurnId,
+};
 use crate::layer::session::reentrancy::lock;
 use crate::retention::RootRetention;
 
@@ -38,11 +40,13 @@ impl Bundle {
         thread: &ThreadId,
         at: Timestamp,
         parent: Option<ParentProcess>,
+        otel_resource: Option<RawJson>,
         options: WriterOptions,
         retention: Arc<RootRetention>,
     ) -> Result<Self, BundleError> {
         let trace_id = TraceId::from(Uuid::new_v4().to_string());
-        let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at.unix_ms()).spawned_by(parent);
+        let manifest = Manifest::new(trace_id, thread.as_str().into(), thread.clone(), at.unix_ms());
+        let manifest = manifest.spawned_by(parent).sent_with(otel_resource);
         let writer = Sink::create(root, manifest, options, Some(retention))?;
         let mut thread_ids = NameRegistry::default();
         thread_ids.claim(thread.as_str(), '#');
@@ -177,7 +181,7 @@ mod tests {
     fn repeated_call_ids_are_numbered() {
         let root = tempfile::tempdir().expect("a directory");
         let (at, options, retention) = (UnixMillis(0).into(), WriterOptions::default(), Arc::default());
-        let bundle = Bundle::create(root.path(), &"t".into(), at, None, options, retention).expect("made");
+        let bundle = Bundle::create(root.path(), &"t".into(), at, None, None, options, retention).expect("made");
         let id = |requested: &str| bundle.unique_tool_call_id(&requested.into()).to_string();
         assert_eq!([id("a"), id("a"), id("a"), id("b")], ["a", "a#2", "a#3", "b"]);
         assert_eq!([id("c#2"), id("c"), id("c"), id("c")], ["c#2", "c", "c#3", "c#4"]);

@@ -1,5 +1,6 @@
 //! A code cell: a script that a model wrote and a runtime runs. It may yield before it is done.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::end::End;
@@ -21,6 +22,9 @@ use crate::layer::session::live::{Live, end_live};
 use crate::layer::session::open_operations::OpenOperation;
 use crate::layer::session::reentrancy::lock;
 
+/// Name of the tool that runs scripts, unless the program names another one.
+const DEFAULT_TOOL: &str = "exec";
+
 /// Attributes of a code cell that are known before it starts.
 #[derive(Debug, Default)]
 pub(in crate::layer) struct CodeCellFacts {
@@ -30,6 +34,8 @@ pub(in crate::layer) struct CodeCellFacts {
     pub(in crate::layer) call_id: Option<String>,
     /// Source code of the script.
     pub(in crate::layer) source: String,
+    /// Name of the tool that runs the script.
+    pub(in crate::layer) tool_name: Option<String>,
 }
 
 /// A code cell that a span or a handle opened.
@@ -136,8 +142,10 @@ impl CodeCellOperation {
                 return None;
             }
             let source = self.session().options.redact_text(EventKind::CodeCellStarted, &self.facts.source);
+            let redact = |name| self.session().options.redact_text(EventKind::CodeCellStarted, name);
+            let tool_name = self.facts.tool_name.as_deref().filter(|name| *name != DEFAULT_TOOL).map(redact);
             self.lifecycle.start(self.session(), self, || {
-                let CodeCellFacts { runtime_id, call_id, source: _ } = &self.facts;
+                let CodeCellFacts { runtime_id, call_id, source: _, tool_name: _ } = &self.facts;
                 let runtime_cell_id = self.id.get_or_init(|| match runtime_id {
                     Some(id) => recording.bundle.unique_cell_id(&recording.id, id),
                     None => recording.bundle.generate_id("cell"),
@@ -147,6 +155,7 @@ impl CodeCellOperation {
                     runtime_cell_id: runtime_cell_id.clone(),
                     model_visible_call_id: CallId::from(call_id),
                     source_js: source.into_owned(),
+                    tool_name: tool_name.map(Cow::into_owned),
                 };
                 recording.try_write_event(&scope.context, started, at)?;
                 self.turn.start_inside();

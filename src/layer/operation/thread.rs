@@ -167,7 +167,8 @@ impl ThreadOperation {
         let identity = self.identity.get_or_init(|| self.new_identity(parent));
         // No lock is held here: the program's own redactor may run.
         let metadata = self.encode_metadata(identity);
-        self.lifecycle.prepare(&self.session, self, || self.prepare(identity, parent, at));
+        let resource = self.session.resource();
+        self.lifecycle.prepare(&self.session, self, || self.prepare(identity, parent, resource, at));
         // Stored without the lifecycle's lock, which every thread takes that opens an operation below this one. If two
         // threads get here at once, each stores its own body, and the start event references one of them. The start
         // event is written even if the body is lost.
@@ -191,13 +192,20 @@ impl ThreadOperation {
     }
 
     /// Creates the thread's recording, and the bundle of a root thread. Fails if the bundle cannot be created.
-    fn prepare(&self, identity: &ThreadIdentity, parent: Option<&ThreadRecording>, at: Timestamp) -> Result<(), Lost> {
+    fn prepare(
+        &self,
+        identity: &ThreadIdentity,
+        parent: Option<&ThreadRecording>,
+        resource: Option<&RawJson>,
+        at: Timestamp,
+    ) -> Result<(), Lost> {
         let ThreadIdentity { id, agent_path, depth, .. } = identity.clone();
         let bundle = match parent {
             Some(parent) => Arc::clone(&parent.bundle),
-            None => Arc::new(self.create_bundle(&id, at)?),
+            None => Arc::new(self.create_bundle(&id, resource, at)?),
         };
-        let _ = self.prepared.set(ThreadRecording { id, bundle, agent_path, depth });
+        let conversation_id = self.requested_id.as_deref().map(ThreadId::from);
+        let _ = self.prepared.set(ThreadRecording { id, bundle, agent_path, conversation_id, depth });
         Ok(())
     }
 
@@ -226,10 +234,10 @@ impl ThreadOperation {
     }
 
     /// Creates the bundle of a root thread. A failure is reported as a loss.
-    fn create_bundle(&self, id: &ThreadId, at: Timestamp) -> Result<Bundle, Lost> {
+    fn create_bundle(&self, id: &ThreadId, resource: Option<&RawJson>, at: Timestamp) -> Result<Bundle, Lost> {
         let parent = self.session.parent.as_ref().map(|parent| parent.process().clone());
         let Session { root, options, retention, .. } = &*self.session;
-        let created = Bundle::create(root, id, at, parent, options.clone(), Arc::clone(retention));
+        let created = Bundle::create(root, id, at, parent, resource.cloned(), options.clone(), Arc::clone(retention));
         let bundle = created.map_err(|error| {
             self.session.options.report_loss(Lost::Bundle, error.full_message());
             Lost::Bundle
@@ -251,7 +259,7 @@ impl ThreadOperation {
     /// Writes the start events. A thread whose start event is lost still records its operations, and has an end.
     fn write_start(&self, metadata: Option<PayloadRef>, at: Timestamp) {
         let Some(recording) = self.prepared.get() else { return };
-        let ThreadRecording { id, bundle, agent_path, .. } = recording;
+        let ThreadRecording { id, bundle, agent_path, conversation_id, depth: _ } = recording;
         let no_context = EventContext::default();
         if self.parent.is_none() {
             let trace_id = bundle.writer.manifest().trace_id.clone();
@@ -261,10 +269,10 @@ impl ThreadOperation {
                 at,
             );
         }
-        let (thread_id, agent_path) = (id.clone(), agent_path.clone());
+        let (thread_id, agent_path, conversation_id) = (id.clone(), agent_path.clone(), conversation_id.clone());
         recording.of(&self.live).write_event(
             &no_context,
-            ThreadStarted { thread_id, agent_path, metadata_payload: metadata },
+            ThreadStarted { thread_id, agent_path, metadata_payload: metadata, conversation_id },
             at,
         );
         if let (Some(live), Some(parent), Some(tool)) = (&self.live, self.parent_id(), &self.facts.spawned_by) {

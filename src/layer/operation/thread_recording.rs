@@ -19,6 +19,8 @@ pub(super) struct ThreadRecording {
     pub(super) id: ThreadId,
     pub(super) bundle: Arc<Bundle>,
     pub(super) agent_path: AgentPath,
+    /// Id of the conversation, if the program gave it.
+    pub(super) conversation_id: Option<ThreadId>,
     /// Number of agents above the thread.
     pub(super) depth: u32,
 }
@@ -163,7 +165,8 @@ impl SpanRecording<'_> {
         self.bundle.writer.append_masked(at, context, &event)?;
         if let Some(live) = self.live {
             let recording = &self.bundle.writer.manifest().trace_id;
-            live.on_event(EventMeta { recording, bundle: self.bundle.directory_name(), at, context }, &event);
+            let (bundle, conversation_id) = (self.bundle.directory_name(), self.conversation_id.as_ref());
+            live.on_event(EventMeta { recording, bundle, conversation_id, at, context }, &event);
         }
         Ok(())
     }

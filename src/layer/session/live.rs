@@ -9,12 +9,18 @@ use std::sync::Arc;
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id};
 
-use crate::event::{Event, EventContext, PayloadKind, RawPayloadId, SpanRef, ThreadId, Timestamp, ToolCallId, TraceId};
+use crate::event::{
+    Event, EventContext, PayloadKind, RawJson, RawPayloadId, SpanRef, ThreadId, Timestamp, ToolCallId, TraceId,
+};
 
 /// An exporter of the live spans of a recorder.
 pub(crate) trait LiveSpanExporter: Debug + Send + Sync {
     /// Called when a span with a kind field is opened. Returns its live span, or `None` if it is not exported.
     fn on_new_span(&self, span: NewSpan<'_>) -> Option<Arc<dyn LiveSpan>>;
+
+    /// Returns the attributes of the resource that live spans are sent with, as a JSON object. Returns `None` if it is
+    /// unknown.
+    fn resource(&self) -> Option<RawJson>;
 
     /// Called when a bundle is created.
     fn on_bundle_start(&self, recording: &TraceId);
@@ -42,6 +48,8 @@ pub(crate) struct EventMeta<'a> {
     pub(crate) recording: &'a TraceId,
     /// Name of the bundle's directory. `None` if the run is not written to disk, or if the name is not UTF-8.
     pub(crate) bundle: Option<&'a str>,
+    /// Id of the conversation, if the program gave it.
+    pub(crate) conversation_id: Option<&'a ThreadId>,
     pub(crate) at: Timestamp,
     pub(crate) context: &'a EventContext,
 }

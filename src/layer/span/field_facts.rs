@@ -78,5 +78,6 @@ pub(super) fn cell_facts(fields: &Fields) -> CodeCellFacts {
         runtime_id: fields.cell_id.clone(),
         call_id: fields.call_id.as_ref().map(ToString::to_string),
         source: fields.source.clone().unwrap_or_default(),
+        tool_name: fields.tool_name.as_deref().filter(|name| !name.is_empty()).map(str::to_owned),
     }
 }

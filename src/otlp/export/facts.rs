@@ -51,6 +51,11 @@ impl FactsReader<'_> {
             bundle: bundle.cloned(),
             object_id: object.id().into(),
             thread_id: object.thread_id().clone(),
+            conversation_id: self
+                .graph
+                .threads
+                .get(object.thread_id())
+                .and_then(|thread| thread.conversation_id.clone()),
             turn_id: object.turn_id().cloned(),
             status: object.execution().status,
             error: error(object).map(str::to_owned),

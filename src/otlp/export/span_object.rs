@@ -106,7 +106,7 @@ impl<'g> SpanObject<'g> {
 
     /// Returns the ids of the object's live span. Returns `None` if it had none or its ids are invalid.
     pub(crate) fn live_ids(self) -> Option<(TraceId, SpanId)> {
-        let LiveSpan { trace_id, span_id, parent_span_id: _ } = self.live_span();
+        let LiveSpan { trace_id, span_id, parent_span_id: _, sampled: _ } = self.live_span();
         let trace = TraceId::from_hex(trace_id.as_ref()?.as_str()).ok().filter(|id| *id != TraceId::INVALID)?;
         let span = SpanId::from_hex(span_id.as_ref()?.as_str()).ok().filter(|id| *id != SpanId::INVALID)?;
         Some((trace, span))

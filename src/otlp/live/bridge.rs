@@ -17,6 +17,7 @@ use super::export::{LiveExport, OnEnd};
 use super::factory::{LiveSpanFactory, remote_parent_for};
 use super::pipeline::Otlp;
 use crate::Recorder;
+use crate::event::RawJson;
 use crate::otlp::span::mapping::Mapping;
 
 /// A layer that turns all spans of a subscriber into OpenTelemetry spans and describes those of recorded operations by
@@ -34,7 +35,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     OpenTelemetryLayer<S, T>: Layer<S>,
 {
-    bridge_with(recorder, layer, mapping, None)
+    bridge_with(recorder, layer, mapping, None, None)
 }
 
 fn bridge_with<S, T>(
@@ -42,13 +43,14 @@ fn bridge_with<S, T>(
     layer: OpenTelemetryLayer<S, T>,
     mapping: Mapping,
     on_end: Option<OnEnd>,
+    resource: Option<RawJson>,
 ) -> Bridge<S, T>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     OpenTelemetryLayer<S, T>: Layer<S>,
 {
     let remote_parent = TraceContext::from_env().map(|remote_parent| remote_parent.context());
-    let export = Arc::new(LiveExport::new(mapping, on_end, remote_parent.clone()));
+    let export = Arc::new(LiveExport::new(mapping, on_end, remote_parent.clone(), resource));
     recorder.export_to(Arc::new(LiveSpanFactory(Arc::clone(&export))));
     BeforeOpenTelemetry { recorder: recorder.clone(), export, remote_parent }
         .and_then(layer)
@@ -79,7 +81,7 @@ impl Otlp {
             .metrics()
             .cloned()
             .map(|metrics| -> OnEnd { Arc::new(move |facts, duration| metrics.record(facts, duration)) });
-        bridge_with(recorder, self.layer(), self.mapping(), on_end)
+        bridge_with(recorder, self.layer(), self.mapping(), on_end, Some(self.resource().clone()))
     }
 }
 

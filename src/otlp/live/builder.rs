@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter, TracerP
 use super::guard::OtlpGuard;
 use super::parent_span_processor::ParentSpanProcessor;
 use super::pipeline::{Inner, Otlp};
+use crate::otlp::resource_json;
 use crate::otlp::send::connection::Compression;
 use crate::otlp::send::connection::{Connection, ExporterSettings};
 use crate::otlp::send::deadline::MAX_DURATION;
@@ -237,6 +238,7 @@ impl OtlpBuilder {
         let queue = Arc::new(Queue::new(limits, Arc::clone(&ledger)));
         let provider = with_span_limits(SdkTracerProvider::builder(), &self.variables)?;
         let provider = provider.with_resource(resource.clone());
+        let attributes = resource_json::to_json(&resource);
         let (provider, metrics) = if self.variables.flag(&["OTEL_SDK_DISABLED"])? {
             (provider.with_sampler(Sampler::AlwaysOff), None)
         } else {
@@ -255,8 +257,8 @@ impl OtlpBuilder {
             )
         };
         let flush_timeout = self.flush_timeout;
-        let inner =
-            Inner { provider: without_telemetry(|| provider.build()), metrics, mapping, queue, ledger, flush_timeout };
+        let provider = without_telemetry(|| provider.build());
+        let inner = Inner { provider, metrics, mapping, resource: attributes, queue, ledger, flush_timeout };
         let otlp = Otlp::new(inner);
         Ok((otlp.clone(), OtlpGuard::new(otlp)))
     }

@@ -11,7 +11,7 @@ use tracing::dispatcher::WeakDispatch;
 
 use super::link_target::LinkTarget;
 use super::tool_requests::ToolRequests;
-use crate::event::{CallId, ThreadId, ToolCallId, TraceId, TurnId};
+use crate::event::{CallId, RawJson, ThreadId, ToolCallId, TraceId, TurnId};
 use crate::graph::CellIds;
 use crate::otlp::span::attribute;
 use crate::otlp::span::facts::SpanFacts;
@@ -26,6 +26,8 @@ pub(super) struct LiveExport {
     /// Called for each span that ends, sampled or not.
     pub(super) on_end: Option<OnEnd>,
     remote_parent: Option<Context>,
+    /// Attributes of the resource that spans are sent with, if this crate sends them.
+    resource: Option<RawJson>,
     /// The subscriber that the bridge is a layer of.
     pub(super) subscriber: OnceLock<WeakDispatch>,
     runs: Mutex<HashMap<TraceId, LinkTargets>>,
@@ -60,11 +62,17 @@ impl fmt::Debug for LiveExport {
 }
 
 impl LiveExport {
-    pub(super) fn new(mapping: Mapping, on_end: Option<OnEnd>, remote_parent: Option<Context>) -> Self {
+    pub(super) fn new(
+        mapping: Mapping,
+        on_end: Option<OnEnd>,
+        remote_parent: Option<Context>,
+        resource: Option<RawJson>,
+    ) -> Self {
         Self {
             mapping,
             on_end,
             remote_parent,
+            resource,
             subscriber: OnceLock::new(),
             runs: Mutex::default(),
             next_order: AtomicU64::new(1),
@@ -79,6 +87,11 @@ impl LiveExport {
     /// Returns the context of the span in the parent process, from the environment of this process.
     pub(super) fn remote_parent(&self) -> Option<&Context> {
         self.remote_parent.as_ref()
+    }
+
+    /// Returns the attributes of the resource that spans are sent with. Returns `None` if another pipeline sends them.
+    pub(super) fn resource(&self) -> Option<&RawJson> {
+        self.resource.as_ref()
     }
 
     /// Begins a run: its spans may be linked to from now on.

@@ -9,7 +9,7 @@ use tracing_opentelemetry::get_otel_context;
 
 use super::export::LiveExport;
 use super::span::OtelLiveSpan;
-use crate::event::TraceId;
+use crate::event::{RawJson, TraceId};
 use crate::layer::live::{LiveSpan, LiveSpanExporter, NewSpan};
 
 /// The live export as the recorder's layer sees it: creates the live span of each span.
@@ -34,6 +34,10 @@ impl LiveSpanExporter for LiveSpanFactory {
             parent,
             enclosing.clone(),
         )))
+    }
+
+    fn resource(&self) -> Option<RawJson> {
+        self.0.resource().cloned()
     }
 
     fn on_bundle_start(&self, recording: &TraceId) {

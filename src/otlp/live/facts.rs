@@ -306,6 +306,7 @@ impl LiveFacts {
             bundle: meta.bundle.map(Arc::from),
             object_id,
             thread_id,
+            conversation_id: meta.conversation_id.cloned(),
             turn_id: meta.context.turn_id.clone(),
             status: ExecutionStatus::Running,
             error: None,

@@ -11,6 +11,7 @@ use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::event::RawJson;
 use crate::otlp::send::deadline;
 use crate::otlp::send::error::OtlpError;
 use crate::otlp::send::ledger::Ledger;
@@ -29,6 +30,8 @@ pub(super) struct Inner {
     /// `None` if metrics are disabled.
     pub(super) metrics: Option<Metrics>,
     pub(super) mapping: Mapping,
+    /// Attributes of the resource of all spans.
+    pub(super) resource: RawJson,
     pub(super) queue: Arc<Queue>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) flush_timeout: Duration,
@@ -89,6 +92,11 @@ impl Otlp {
         self.0.mapping
     }
 
+    /// Returns the attributes of the resource of all spans.
+    pub(super) fn resource(&self) -> &RawJson {
+        &self.0.resource
+    }
+
     /// Returns the instruments that measure ended operations. Returns `None` if metrics are disabled.
     pub(crate) fn metrics(&self) -> Option<&Metrics> {
         self.0.metrics.as_ref()
@@ -98,7 +106,7 @@ impl Otlp {
     pub(super) fn shut_down(&self) {
         // The provider stays up: once shut down, it would drop later spans silently, whereas a closed queue counts
         // them.
-        let Inner { provider: _, metrics, mapping: _, queue, ledger, flush_timeout } = &*self.0;
+        let Inner { provider: _, metrics, mapping: _, resource: _, queue, ledger, flush_timeout } = &*self.0;
         let deadline = deadline::after(*flush_timeout);
         let metrics_end = metrics.as_ref().map(Metrics::shut_down);
         queue.shut_down(*flush_timeout);

@@ -77,6 +77,7 @@ impl OtelLiveSpan {
             trace_id: OtelTraceId::from(context.trace_id().to_string()),
             span_id: OtelSpanId::from(context.span_id().to_string()),
             parent_span_id: parent.map(|parent| OtelSpanId::from(parent.span_id().to_string())),
+            is_sampled: context.is_sampled(),
         }
     }
 }

@@ -88,8 +88,8 @@ table! {
 
     /// Kind of the error; `_OTHER` if it has no name.
     ERROR_TYPE on ALL;
-    /// Id of the conversation of the provider that a request continues, else of the thread. Only spans that the
-    /// conventions define have it: backends take every span with a `gen_ai.*` attribute for an inference call.
+    /// Id of the conversation of the provider that a request continues, else the one that the program gave. Only spans that
+    /// the conventions define have it: backends take every span with a `gen_ai.*` attribute for an inference call.
     CONVERSATION_ID on CONVERSATIONS;
     /// `chat`, `execute_tool` or `invoke_agent`.
     OPERATION_NAME on OPERATIONS;

@@ -19,6 +19,8 @@ pub(crate) struct SpanFacts {
     pub(crate) object_id: Arc<str>,
     /// Id of the thread that contains the object, or of the object itself if it is a thread.
     pub(crate) thread_id: ThreadId,
+    /// Id of the conversation of the thread, if the program gave it.
+    pub(crate) conversation_id: Option<ThreadId>,
     /// Id of the turn that contains the object, or that the object's span opened.
     pub(crate) turn_id: Option<TurnId>,
     /// Status of the operation at its end; `Running` if it has not ended.

@@ -87,7 +87,7 @@ impl Cells {
         is_reused: impl Fn(&ThreadId, &CallId) -> bool,
         diagnostics: &mut Diagnostics,
     ) {
-        let CodeCellStarted { runtime_cell_id, model_visible_call_id, source_js } = event;
+        let CodeCellStarted { runtime_cell_id, model_visible_call_id, source_js, tool_name } = event;
         let subject = format!("code cell {runtime_cell_id} of call {model_visible_call_id}");
         let (Some(thread), Some(turn)) = (thread_tables.thread_of(at), at.context.turn_id.clone()) else {
             let message = format!("{subject} starts without a known thread and turn; the cell is left out");
@@ -140,6 +140,7 @@ impl Cells {
             yielded_at: None,
             yielded_seq: None,
             source_js: source_js.clone(),
+            tool_name: tool_name.clone(),
             nested_tool_call_ids: Vec::new(),
             wait_tool_call_ids: Vec::new(),
             span: LiveSpan::from_span_ref(at.context.span.as_ref()),

@@ -38,7 +38,7 @@ fn start(
     metadata: Option<&Payload<SessionMetadata>>,
     diagnostics: &mut Diagnostics,
 ) {
-    let ThreadStarted { thread_id, agent_path, metadata_payload } = event;
+    let ThreadStarted { thread_id, agent_path, metadata_payload, conversation_id } = event;
     let payload = metadata_payload.as_ref().map(|body| &body.raw_payload_id);
     if threads.contains(thread_id) {
         let message = format!("thread {thread_id} starts a second time; the first start is kept");
@@ -57,6 +57,7 @@ fn start(
     let mut thread =
         new(thread_id.clone(), agent_path.clone(), at.when, LiveSpan::from_span_ref(at.context.span.as_ref()));
     thread.evidence = Evidence::new(at.when.seq, payload.cloned());
+    thread.conversation_id.clone_from(conversation_id);
     if let Some(metadata) = metadata {
         describe(&mut thread, metadata);
     }
@@ -73,6 +74,7 @@ fn new(thread_id: ThreadId, agent_path: AgentPath, when: Moment, span: LiveSpan)
         execution: Execution::open(when),
         default_model: None,
         source: None,
+        conversation_id: None,
         item_ids: Vec::new(),
         totals: Totals::default(),
         span,

@@ -165,7 +165,12 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
         EventKind::RolloutStarted => fields!(RolloutStarted { trace_id: id(), root_thread_id: id() }),
         EventKind::RolloutEnded => fields!(RolloutEnded { status: rollout_status() }),
         EventKind::ThreadStarted => {
-            fields!(ThreadStarted { thread_id: id(), agent_path: id(), metadata_payload: of(payload()) })
+            fields!(ThreadStarted {
+                thread_id: id(),
+                agent_path: id(),
+                metadata_payload: of(payload()),
+                conversation_id: of(id())
+            })
         }
         EventKind::ThreadEnded => fields!(ThreadEnded { thread_id: id(), status: rollout_status(), error: of(text()) }),
         EventKind::TurnStarted => fields!(TurnStarted { turn_id: id(), thread_id: id() }),
@@ -232,7 +237,12 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             error: of(text()),
         }),
         EventKind::CodeCellStarted => {
-            fields!(CodeCellStarted { runtime_cell_id: id(), model_visible_call_id: id(), source_js: text() })
+            fields!(CodeCellStarted {
+                runtime_cell_id: id(),
+                model_visible_call_id: id(),
+                source_js: text(),
+                tool_name: of(text())
+            })
         }
         EventKind::CodeCellInitialResponse => fields!(CodeCellInitialResponse {
             runtime_cell_id: id(),
@@ -281,10 +291,12 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
 
 /// Returns a strategy for records with an event of this kind.
 pub(crate) fn record(kind: EventKind) -> impl Strategy<Value = Record> {
-    let span = (id(), id(), of(id())).prop_map(|(trace_id, span_id, parent_span_id)| SpanRef {
+    let span = (id(), id(), of(id()), any::<bool>());
+    let span = span.prop_map(|(trace_id, span_id, parent_span_id, is_sampled)| SpanRef {
         trace_id,
         span_id,
         parent_span_id,
+        is_sampled,
     });
     let context =
         (of(id()), of(id()), of(span)).prop_map(|(thread_id, turn_id, span)| EventContext { thread_id, turn_id, span });

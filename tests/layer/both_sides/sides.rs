@@ -81,6 +81,7 @@ pub(super) const SIDES: &[(&str, &[&str])] = &[
     ("ToolCall::output", &["gen_ai.tool.call.result"]),
     ("ToolCall::mcp_call_id", &["otel_trace.mcp_call_id"]),
     ("ToolCall::spawn_thread", &[]),
+    ("CodeCellMeta::tool_name", &["gen_ai.tool.name"]),
     ("CodeCellMeta::new", &["otel_trace.code_cell.source"]),
     ("CodeCellMeta::id", &["otel_trace.code_cell.id"]),
     ("CodeCellMeta::call_id", &["gen_ai.tool.call.id"]),

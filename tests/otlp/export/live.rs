@@ -63,7 +63,7 @@ fn thread_and_turn_of_one_live_span_are_one_span() {
     check(&log, &[("T", &hex(1), "-"), ("I", &hex(2), &hex(1))]);
     let spans = comparable::named_by_object(&Run::open(&log.path).spans(ContentPolicy::Omit));
     let expected = json!({
-        "gen_ai.conversation.id": "T", "gen_ai.operation.name": "invoke_agent", "otel_trace.agent.path": "/root",
+        "gen_ai.operation.name": "invoke_agent", "otel_trace.agent.path": "/root",
         "otel_trace.bundle": "trace-1", "otel_trace.kind": "thread", "otel_trace.object_id": "T",
         "otel_trace.status": "running", "otel_trace.thread.id": "T", "otel_trace.turn.id": "U",
     });

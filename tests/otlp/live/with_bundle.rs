@@ -14,6 +14,7 @@ fn ids(span: &SpanData) -> LiveSpan {
         trace_id: Some(span.span_context.trace_id().to_string().into()),
         span_id: Some(span.span_context.span_id().to_string().into()),
         parent_span_id: (parent != opentelemetry::SpanId::INVALID).then(|| parent.to_string().into()),
+        sampled: None,
     }
 }
 
@@ -86,6 +87,14 @@ fn unsampled_spans_are_recorded() {
     assert_eq!(none.spans().len(), 0);
     let kinds = |harness: &Harness| harness.records().iter().map(|record| record.event.kind()).collect::<Vec<_>>();
     assert_eq!(kinds(&none), kinds(&all));
+    // Each line states that its span was not sampled, and so does the graph.
+    let sampled = |harness: &Harness| -> Vec<_> {
+        harness.records().iter().filter_map(|record| Some(record.context.span.as_ref()?.is_sampled)).collect()
+    };
+    assert!(sampled(&none).len() > 5 && sampled(&none).iter().all(|sampled| !sampled));
+    assert!(sampled(&all).iter().all(|sampled| *sampled));
+    assert!(objects(&none).iter().all(|(_, span)| span.sampled == Some(false) || span.span_id.is_none()));
+    assert!(objects(&all).iter().all(|(_, span)| span.sampled.is_none()));
 }
 
 #[test]

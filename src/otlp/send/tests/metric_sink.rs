@@ -16,6 +16,7 @@ fn measure(otlp: &Otlp) {
         bundle: None,
         object_id: "inference:1".into(),
         thread_id: "t".into(),
+        conversation_id: None,
         turn_id: None,
         status: ExecutionStatus::Completed,
         error: None,

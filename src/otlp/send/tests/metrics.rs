@@ -66,6 +66,7 @@ fn inference(status: ExecutionStatus, error: Option<&str>, inference: InferenceF
         bundle: None,
         object_id: "inference:1".into(),
         thread_id: "t".into(),
+        conversation_id: None,
         turn_id: None,
         status,
         error: error.map(str::to_owned),

@@ -78,14 +78,24 @@ impl AttributeList {
     }
 
     fn add_common(&mut self, facts: &SpanFacts, kind: Kind) {
-        let SpanFacts { bundle, object_id, thread_id, turn_id, status, error, payload_ids, detail: _ } = facts;
+        let SpanFacts {
+            bundle,
+            object_id,
+            thread_id,
+            conversation_id: _,
+            turn_id,
+            status,
+            error,
+            payload_ids,
+            detail: _,
+        } = facts;
         self.put(attribute::OBJECT_ID, object_id.clone());
         self.put(attribute::KIND, kind.name());
         self.put_some(attribute::BUNDLE, bundle.clone());
         self.put_texts(attribute::PAYLOAD_IDS, payload_ids.iter().map(|id| id.as_arc().clone().into()).collect());
         self.put(attribute::THREAD_ID, thread_id.as_arc().clone());
         if matches!(kind, Kind::Thread | Kind::Inference) {
-            self.put(attribute::CONVERSATION_ID, conversation_id(facts));
+            self.put_some(attribute::CONVERSATION_ID, conversation_id(facts));
         }
         self.put_some(attribute::TURN_ID, turn_id.as_ref().map(|id| id.as_arc().clone()));
         self.put(attribute::STATUS, status.name());
@@ -207,9 +217,9 @@ impl AttributeList {
     }
 }
 
-/// Returns the id of the conversation that a span belongs to: the one of the provider that the request names, else the
-/// thread.
-fn conversation_id(facts: &SpanFacts) -> StringValue {
+/// Returns the id of the conversation that a span belongs to: the one of the provider that the request names, else the one
+/// that the program gave. Returns `None` if there is neither: the id of the thread alone names no conversation.
+fn conversation_id(facts: &SpanFacts) -> Option<StringValue> {
     let of_provider = match &facts.detail {
         SpanDetail::Inference(inference) => inference.request.conversation_id.clone(),
         SpanDetail::Thread(_)
@@ -218,5 +228,6 @@ fn conversation_id(facts: &SpanFacts) -> StringValue {
         | SpanDetail::CodeCell(_)
         | SpanDetail::Compaction(_) => None,
     };
-    of_provider.map_or_else(|| facts.thread_id.as_arc().clone().into(), StringValue::from)
+    let given = || Some(facts.conversation_id.as_ref()?.as_arc().clone().into());
+    of_provider.map(StringValue::from).or_else(given)
 }

@@ -15,6 +15,7 @@ pub(crate) fn bare(detail: SpanDetail) -> SpanFacts {
         bundle: None,
         object_id: "object-1".into(),
         thread_id: "thread-1".into(),
+        conversation_id: Some("conversation-1".into()),
         turn_id: None,
         status: ExecutionStatus::Completed,
         error: None,
