@@ -29,6 +29,7 @@ mod thread;
 mod thread_facts;
 mod thread_identity;
 mod thread_recording;
+mod thread_records;
 mod tool;
 mod tool_agents;
 mod tool_invocation;
@@ -36,6 +37,7 @@ mod tool_kind;
 mod tool_progress;
 mod tool_result;
 mod turn;
+mod turn_records;
 
 pub(super) use code_cell::{CodeCellFacts, CodeCellOperation};
 pub(super) use compaction::{CompactionOperation, SharedCompactionId, record_compaction_installed};

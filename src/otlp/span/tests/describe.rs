@@ -38,7 +38,7 @@ fn with_common<'a>(kind: &'a str, added: &[&'a str]) -> Vec<&'a str> {
 #[test]
 fn thread_is_an_invoked_agent() {
     let added = [
-        r#"gen_ai.conversation.id = "thread-1""#,
+        r#"gen_ai.conversation.id = "conversation-1""#,
         r#"gen_ai.operation.name = "invoke_agent""#,
         r#"gen_ai.agent.name = "coder""#,
         r#"gen_ai.request.model = "gpt-5""#,
@@ -57,7 +57,6 @@ fn unnamed_thread_has_no_name_or_model_attribute() {
         r#"otel_trace.status = "completed""#,
         r#"otel_trace.agent.path = "/root""#,
         r#"otel_trace.thread.id = "thread-1""#,
-        r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "invoke_agent""#,
     ];
     check(&bare(SpanDetail::Thread(unnamed)), CAPTURE, "invoke_agent", SpanKind::Internal, &expected);
@@ -126,7 +125,6 @@ fn unknown_inference_facts_give_no_attributes() {
         r#"otel_trace.kind = "inference""#,
         r#"otel_trace.status = "completed""#,
         r#"otel_trace.thread.id = "thread-1""#,
-        r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "chat""#,
     ];
     check(&bare(SpanDetail::Inference(Box::new(facts))), CAPTURE, "chat", SpanKind::Client, &expected);
@@ -145,7 +143,6 @@ fn response_fills_in_what_the_event_lacks() {
         r#"otel_trace.kind = "inference""#,
         r#"otel_trace.status = "completed""#,
         r#"otel_trace.thread.id = "thread-1""#,
-        r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "chat""#,
         r#"gen_ai.response.id = "resp-2""#,
         CURRENT_USAGE[0],
@@ -164,7 +161,6 @@ fn event_fills_in_what_the_response_lacks() {
         r#"otel_trace.kind = "inference""#,
         r#"otel_trace.status = "completed""#,
         r#"otel_trace.thread.id = "thread-1""#,
-        r#"gen_ai.conversation.id = "thread-1""#,
         r#"gen_ai.operation.name = "chat""#,
         CURRENT_USAGE[0],
         CURRENT_USAGE[1],

@@ -15,7 +15,7 @@ pub(crate) fn bare(detail: SpanDetail) -> SpanFacts {
         bundle: None,
         object_id: "object-1".into(),
         thread_id: "thread-1".into(),
-        conversation_id: Some("conversation-1".into()),
+        conversation_id: None,
         turn_id: None,
         status: ExecutionStatus::Completed,
         error: None,
@@ -28,6 +28,7 @@ pub(crate) fn bare(detail: SpanDetail) -> SpanFacts {
 pub(crate) fn full(detail: SpanDetail) -> SpanFacts {
     SpanFacts {
         bundle: Some("trace-1".into()),
+        conversation_id: Some("conversation-1".into()),
         turn_id: Some("turn-1".into()),
         payload_ids: vec!["raw_payload:1".into(), "raw_payload:2".into()],
         ..bare(detail)
