@@ -52,5 +52,5 @@ pub use read::{Line, LineError, Lines, Reader};
 pub(crate) use read::{NamedPlaces, StorePlace, UnnamedPayload};
 pub(crate) use store::is_pack;
 pub use store::{Location, PayloadError, PayloadStore, Store, StoreNameError, StoredBody};
+pub(crate) use write::{FORKED, OnCreate, OwnProcess, Sink, parse_staged_name};
 pub use write::{Loss, Lost, OnLoss, Stats, Stored, Tally, Writer, WriterOptions};
-pub(crate) use write::{OnCreate, Sink, parse_staged_name};

@@ -9,6 +9,7 @@ mod log_file;
 mod loss;
 mod noop_writer;
 mod on_create;
+mod own_process;
 mod pending_payloads;
 mod queued_writer;
 mod quota;
@@ -20,6 +21,7 @@ mod writer_options;
 
 pub use loss::{Loss, Lost, Stats, Tally};
 pub(crate) use on_create::OnCreate;
+pub(crate) use own_process::{FORKED, OwnProcess};
 pub(crate) use sink::Sink;
 pub(crate) use staged_bundle::parse_staged_name;
 pub use writer::{Stored, Writer};

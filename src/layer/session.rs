@@ -32,7 +32,7 @@ use stderr::report;
 use threads::ThreadTable;
 use unwritten::{Unwritten, UnwrittenTable};
 
-use crate::bundle::{Lost, WriterOptions};
+use crate::bundle::{FORKED, Lost, WriterOptions};
 use crate::event::{EventKind, RawJson, TraceId};
 use crate::retention::RootRetention;
 
@@ -55,6 +55,8 @@ pub(in crate::layer) struct Session {
     implicit_at_plain_span: AtomicBool,
     /// `true` once stderr has been warned that an event is about no recorded operation.
     warned_orphan: AtomicBool,
+    /// `true` if a copy of the process was reported on stderr.
+    warned_copy: AtomicBool,
     last_layer: AtomicU64,
     /// The layers that exist, with the address of the registry that each is in, if it is known.
     layers: Mutex<BTreeMap<LayerNumber, Option<usize>>>,
@@ -83,6 +85,7 @@ impl Session {
             warned_late: AtomicBool::new(false),
             implicit_at_plain_span: AtomicBool::new(false),
             warned_orphan: AtomicBool::new(false),
+            warned_copy: AtomicBool::new(false),
             last_layer: AtomicU64::new(0),
             layers: Mutex::default(),
             open: OpenOperations::default(),
@@ -181,14 +184,27 @@ impl Session {
         self.open.is_shut()
     }
 
-    /// Returns `true` if nothing may be recorded at the moment, after the shutdown or inside a callback of the host
-    /// program. After the shutdown, also counts `what` as lost.
+    /// Returns `true` if nothing may be recorded at the moment: in a copy of the process, after the shutdown, or inside a
+    /// callback of the host program. After the shutdown, also counts `what` as lost.
     pub(in crate::layer) fn is_off(&self, what: &'static str) -> bool {
+        if self.is_copy() {
+            return true;
+        }
         if self.is_shut() {
             self.report_late(what);
             return true;
         }
         is_recording_suppressed()
+    }
+
+    /// Returns `true` in a copy of the process that records, which `fork` made. Without an `on_loss` callback, also warns
+    /// on stderr, once.
+    pub(in crate::layer) fn is_copy(&self) -> bool {
+        let is_copy = self.options.is_copy();
+        if is_copy && self.options.on_loss.is_none() && !self.warned_copy.swap(true, Ordering::Relaxed) {
+            report(format_args!("{FORKED}"));
+        }
+        is_copy
     }
 
     /// Adds an operation to the open ones. Returns `None` after the shutdown, and counts the start as lost.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::bundle::{file, parse_staged_name};
+use crate::bundle::{OwnProcess, file, parse_staged_name};
 
 /// Time without a new line after which a bundle without an end may be removed, if its program does not publish claims.
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -27,7 +27,10 @@ const SUFFIX: &str = ".lock";
 /// The claims of a recorder on the bundles that it writes to, published in the recorder's lock file. All writers of a
 /// program should share them.
 #[derive(Debug, Default)]
-pub(crate) struct InUse(Mutex<InUseState>);
+pub(crate) struct InUse {
+    state: Mutex<InUseState>,
+    process: OwnProcess,
+}
 
 #[derive(Debug, Default)]
 struct InUseState {
@@ -48,7 +51,7 @@ impl InUse {
     /// Claims the bundle of this name, before it exists. Returns `None` if the claim cannot be published; recording
     /// goes on without it.
     pub(super) fn claim(self: &Arc<Self>, root: &Path, name: &str) -> Option<Claim> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.file.is_none() {
             state.file = Some(locked_file(root).ok()?);
         }
@@ -63,7 +66,11 @@ impl InUse {
 
     /// Records that no more bundles will be claimed. The lock file is removed with the last claim.
     pub(crate) fn finish(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.process.is_copy() {
+            // The file is the other process's, and it may hold the lock at the moment of the copy.
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.is_finished = true;
         state.remove_if_finished();
     }
@@ -92,7 +99,10 @@ impl InUseState {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut state = self.in_use.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.in_use.process.is_copy() {
+            return;
+        }
+        let mut state = self.in_use.state.lock().unwrap_or_else(PoisonError::into_inner);
         // If this fails, the bundle stays claimed until the process ends, and is not removed before.
         let _ = state.write(self.slot, "");
         state.slots[self.slot] = false;

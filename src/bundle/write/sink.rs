@@ -39,7 +39,7 @@ impl Sink {
         options: WriterOptions,
         on_create: Option<Arc<dyn OnCreate>>,
     ) -> Result<Self, BundleError> {
-        if options.is_noop {
+        if options.is_noop || options.is_copy() {
             return Ok(Self::Noop(NoopWriter::new(manifest, options)));
         }
         match options.durability {
@@ -77,8 +77,14 @@ impl Sink {
         }
     }
 
+    /// Returns an error in a copy of the process that records: the log is the other process's.
+    fn check_process(&self) -> Result<(), Lost> {
+        if self.options().is_copy() { Err(Lost::Bundle) } else { Ok(()) }
+    }
+
     /// Stores a payload. See [`Writer::put`].
     pub(crate) fn put(&self, thread: &ThreadId, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
+        self.check_process()?;
         match self {
             Self::Direct(writer) => writer.put(thread, kind, body),
             Self::Queued(writer) => writer.store(thread, writer.options().prepare_body(kind, body)),
@@ -88,6 +94,7 @@ impl Sink {
 
     /// Stores a prepared payload. See [`Writer::store`].
     pub(crate) fn store(&self, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
+        self.check_process()?;
         match self {
             Self::Direct(writer) => writer.store(thread, ready),
             Self::Queued(writer) => writer.store(thread, ready),
@@ -103,6 +110,7 @@ impl Sink {
         context: &EventContext,
         event: &Masked<Event>,
     ) -> Result<Option<Seq>, Lost> {
+        self.check_process()?;
         match self {
             Self::Direct(writer) => writer.append_masked(at, context, event).map(Some),
             Self::Queued(writer) => writer.append_masked(at, context, event).map(|()| None),
@@ -112,6 +120,9 @@ impl Sink {
 
     /// Appends the last event. See [`Writer::append_last`].
     pub(crate) fn append_last(&self, at: Timestamp, event: &Masked<Event>) {
+        if self.check_process().is_err() {
+            return;
+        }
         match self {
             Self::Direct(writer) => writer.append_last(at, event),
             Self::Queued(writer) => writer.append_last(at, event),
@@ -130,6 +141,9 @@ impl Sink {
 
     /// Counts and reports the loss of a dependent event. See [`Writer::report_dependent_loss`].
     pub(crate) fn report_dependent_loss(&self, what: Lost, reason: &str) -> Lost {
+        if self.check_process().is_err() {
+            return what;
+        }
         match self {
             Self::Direct(writer) => writer.report_dependent_loss(what, reason),
             Self::Queued(writer) => writer.report_dependent_loss(what, reason),
@@ -144,6 +158,9 @@ impl Sink {
 
     /// Finishes the bundle. See [`Writer::finish`].
     pub(crate) fn finish(&self, at: Timestamp) {
+        if self.check_process().is_err() {
+            return;
+        }
         match self {
             Self::Direct(writer) => writer.finish(at),
             Self::Queued(writer) => writer.finish(at),

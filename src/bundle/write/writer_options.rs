@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::loss::{Loss, Lost, Tally};
+use super::own_process::{FORKED, OwnProcess};
 use super::queued_writer::BundleJob;
 use super::sync_scheduler::SyncScheduler;
 use crate::bundle::durability::Durability;
@@ -50,6 +51,8 @@ pub struct WriterOptions {
     pub(crate) disk: Arc<dyn Disk>,
     /// Cache of the payloads that a pack stores later payloads as deltas to. All writers of a program should share it.
     pub(crate) base_cache: Arc<BaseCache>,
+    /// The process that may write. All writers of a program should share it.
+    pub(crate) process: Arc<OwnProcess>,
     /// `true` if events and payloads are discarded, for spans that are exported but not recorded.
     pub(crate) is_noop: bool,
 }
@@ -69,6 +72,7 @@ impl Default for WriterOptions {
             worker: Arc::new(Worker::new("otel-trace write")),
             disk: Arc::new(RealDisk),
             base_cache: Arc::default(),
+            process: Arc::default(),
             is_noop: false,
         }
     }
@@ -90,6 +94,16 @@ impl WriterOptions {
             let loss = Loss { kind: what, reason: reason.into() };
             let _ = catch_unwind(AssertUnwindSafe(|| on_loss(&loss)));
         }
+    }
+
+    /// Returns `true` in a copy of the process that records, in which nothing may be written. Counts and reports the loss
+    /// once.
+    pub(crate) fn is_copy(&self) -> bool {
+        let is_copy = self.process.is_copy();
+        if is_copy && self.process.is_first_report() {
+            self.report_loss(Lost::Bundle, FORKED);
+        }
+        is_copy
     }
 
     /// Creates the store that writes the payloads of the bundle in this directory.

@@ -97,7 +97,7 @@ impl Exchange {
             };
             let nearest =
                 span.scope().map(states_of).find(|states| states.iter().any(|state| state.is_recognized()))?;
-            let calls: Vec<_> = nearest.iter().filter_map(|state| ModelCall::from_state(state)).collect();
+            let calls: Vec<_> = nearest.iter().filter_map(ModelCall::from_state).collect();
             (!calls.is_empty()).then(|| Self(calls.into()))
         })
         .flatten()
