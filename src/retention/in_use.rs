@@ -256,7 +256,7 @@ mod tests {
         // The first has its name, the second is still staged, and the third is gone.
         let (bundle, temporary) = (root.path().join("trace-a"), root.path().join(".trace-b.1f.tmp"));
         [&bundle, &temporary].into_iter().for_each(|path| fs::create_dir(path).expect("made"));
-        let (path, file) = in_use.0.lock().expect("unpoisoned").file.take().expect("made");
+        let (path, file) = in_use.state.lock().expect("unpoisoned").file.take().expect("made");
         assert_eq!((names(root.path()).len(), abandoned(root.path())), (3, Vec::new()));
         drop(file);
         assert_eq!(names(root.path()), [""; 0]);
@@ -274,7 +274,7 @@ mod tests {
         let in_use = Arc::new(InUse::default());
         std::mem::forget(in_use.claim(root.path(), "trace-a"));
         fs::create_dir(root.path().join("trace-a")).expect("made");
-        let (path, file) = in_use.0.lock().expect("unpoisoned").file.take().expect("made");
+        let (path, file) = in_use.state.lock().expect("unpoisoned").file.take().expect("made");
         file.set_modified(SystemTime::now() - ABANDONED_AFTER).expect("set");
         drop(file);
         assert_eq!(abandoned(root.path()), ["trace-a"]);
