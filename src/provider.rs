@@ -1,5 +1,5 @@
 //! Reads the bodies of model APIs: OpenAI Responses, Chat Completions, Anthropic Messages, Bedrock Converse, Cohere,
-//! Ollama, Gemini, legacy completions, and the message and part schemas of the GenAI conventions.
+//! Ollama, Gemini and its Interactions, legacy completions, and the message and part schemas of the GenAI conventions.
 //!
 //! The reducer makes conversation items of a body, and the exporter attributes of a span. Both read it here, so that
 //! they agree on what it contains. A body is parsed once, one level deep: [`Request`] and [`Response`] borrow its text
@@ -27,6 +27,7 @@ mod error_body;
 mod gemini;
 mod gen_ai;
 mod history_edit;
+mod interactions;
 mod item;
 mod members;
 mod message;

@@ -1,12 +1,13 @@
 //! The table of the model APIs, and sets of them.
 
 use super::api::Api;
-use super::{anthropic, chat, cohere, completions, converse, gemini, gen_ai, ollama, responses};
+use super::{anthropic, chat, cohere, completions, converse, gemini, gen_ai, interactions, ollama, responses};
 
 /// Every API, in the order in which they are asked to recognize a part, a response or a token count. Gemini recognizes
 /// every part without a type, so other APIs with such parts stand before it.
-pub(super) static APIS: [&dyn Api; 9] = [
+pub(super) static APIS: [&dyn Api; 10] = [
     &responses::Responses,
+    &interactions::Interactions,
     &chat::Chat,
     &anthropic::Anthropic,
     &converse::Converse,

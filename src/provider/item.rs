@@ -6,25 +6,31 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::message::RoleName;
-use super::object::{Object, list};
+use super::object::{Object, list, text};
 use super::part::{Content, Part};
 use super::tool::{CallArguments, ToolCall, ToolResult};
 
 /// Types of calls of tools that the provider runs, or that have a schema of their own.
-const HOSTED_CALLS: [&str; 17] = [
+const HOSTED_CALLS: [&str; 23] = [
     "apply_patch_call",
     "code_execution_call",
     "code_interpreter_call",
     "computer_call",
     "file_search_call",
+    "google_maps_call",
+    "google_search_call",
     "image_generation_call",
     "local_shell_call",
     "mcp_approval_request",
     "mcp_call",
+    "mcp_server_tool_call",
     "multi_agent_call",
+    "processing_call",
     "program",
+    "retrieval_call",
     "shell_call",
     "tool_search_call",
+    "url_context_call",
     "view_image_call",
     "view_x_video_call",
     "web_search_call",
@@ -32,15 +38,24 @@ const HOSTED_CALLS: [&str; 17] = [
 ];
 
 /// Types of the outputs of such calls, and of tools that a server lists.
-const HOSTED_OUTPUTS: [&str; 8] = [
+const HOSTED_OUTPUTS: [&str; 17] = [
     "apply_patch_call_output",
+    "code_execution_result",
     "computer_call_output",
+    "file_search_result",
+    "google_maps_result",
+    "google_search_result",
     "mcp_list_tools",
+    "mcp_server_tool_result",
     "mcp_tool_call_output",
     "multi_agent_call_output",
+    "processing_result",
     "program_output",
+    "retrieval_result",
     "shell_call_output",
     "tool_search_output",
+    "tool_search_result",
+    "url_context_result",
 ];
 
 /// Beginning of the types of items that are calls of OpenRouter's own tools, with their results.
@@ -140,6 +155,21 @@ impl<'a> Item<'a> {
                 encrypted,
                 signature: object.non_null("signature"),
             },
+            // Steps of Gemini's Interactions API, and parts of a message in place of a message.
+            Some("user_input") => step_message("user", object.get("content").map(Content)),
+            Some("model_output") => step_message("assistant", object.get("content").map(Content)),
+            Some("text" | "image" | "audio" | "video" | "document") => step_message("user", Some(Content(raw))),
+            Some("thought") => ItemContent::Reasoning {
+                texts: Vec::new(),
+                summaries: parts(&object, "summary"),
+                encrypted,
+                signature: object.non_null("signature"),
+            },
+            Some("function_result") => ItemContent::FunctionCallOutput(ToolResult {
+                value: object.non_null("result"),
+                is_error: object.number("is_error") == Some(true),
+                ..output(&object)
+            }),
             Some("function_call") => ItemContent::FunctionCall(call(&object, "arguments", CallArguments::Json)),
             Some("custom_tool_call") => ItemContent::CustomToolCall(call(&object, "input", CallArguments::Verbatim)),
             Some("function_call_output") => ItemContent::FunctionCallOutput(output(&object)),
@@ -202,7 +232,7 @@ impl<'a> Item<'a> {
 
     /// Returns the id of the call that the item is. Returns `None` if it is no call, or has no id or an empty one.
     pub(crate) fn call_id(&self) -> Option<String> {
-        let id = self.object.text("call_id").filter(|id| self.is_call() && !id.is_empty());
+        let id = call_id(&self.object).and_then(text).filter(|id| self.is_call() && !id.is_empty());
         id.map(Cow::into_owned)
     }
 
@@ -233,10 +263,22 @@ fn parts<'a>(item: &Object<'a>, name: &str) -> Vec<Part<'a>> {
     parts.unwrap_or_default().into_iter().map(Part::read).collect()
 }
 
+/// Creates the message that a step is.
+fn step_message<'a>(role: &'static str, content: Option<Content<'a>>) -> ItemContent<'a> {
+    ItemContent::Message { role: RoleName::Named(role.into()), phase: None, content }
+}
+
+/// Returns the id of the call that an item is. A function call whose arguments are an object is a step of Gemini's
+/// Interactions API, where the id of the step is that of the call.
+fn call_id<'a>(item: &Object<'a>) -> Option<&'a RawValue> {
+    let is_step = || item.text("type").as_deref() == Some("function_call") && item.object("arguments").is_some();
+    item.non_null("call_id").or_else(|| item.non_null("id").filter(|_| is_step()))
+}
+
 /// Reads a call.
 fn call<'a>(item: &Object<'a>, field: &str, arguments: impl FnOnce(&'a RawValue) -> CallArguments<'a>) -> ToolCall<'a> {
     ToolCall {
-        id: item.non_null("call_id"),
+        id: call_id(item),
         name: item.non_null("name"),
         arguments: item.non_null(field).map_or(CallArguments::Missing, arguments),
         called: None,

@@ -12,6 +12,7 @@ use super::defined_tools::{DefinedTools, is_empty_list};
 use super::entries::{Entries, EntryFormat};
 use super::gemini::Gemini;
 use super::history_edit::{self, PermittedEdit};
+use super::interactions;
 use super::object::{Object, list};
 use super::object_with_lists::{self, Lists};
 use super::part::Content;
@@ -175,7 +176,8 @@ impl<'a> Request<'a> {
     /// Returns the id of the response that the request continues: the request has only what is new.
     pub(crate) fn previous_response_id(&self) -> Option<Cow<'a, str>> {
         let in_thread = || anthropic::continued_message(&self.body).filter(|_| !self.has_items());
-        self.body.text("previous_response_id").or_else(in_thread)
+        let fields = ["previous_response_id", interactions::PREVIOUS_INTERACTION];
+        fields.into_iter().find_map(|field| self.body.text(field)).or_else(in_thread)
     }
 
     /// Returns the id of the conversation that the provider keeps: the request adds its items to it, and the model sees

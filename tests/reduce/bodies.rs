@@ -39,6 +39,7 @@ const COMPARED_MEMBERS: &[&str] = &[
     "functionResponse",
     "function_call",
     "generationConfig",
+    "generation_config",
     "guardContent",
     "incomplete_details",
     "inferenceConfig",
@@ -55,6 +56,7 @@ const COMPARED_MEMBERS: &[&str] = &[
     "reasoningContent",
     "reasoningText",
     "reasoning_details",
+    "steps",
     "summary",
     "system",
     "systemInstruction",
@@ -219,13 +221,15 @@ fn is_other(body: &Value, place: &str, name: &str) -> bool {
 
 /// Returns `true` if a body has an error in place of a response.
 fn is_error(body: &Value) -> bool {
-    let names = ["choices", "content", "contents", "input", "messages", "output"];
+    let names = ["choices", "content", "contents", "input", "messages", "output", "steps"];
     names.iter().all(|name| body.get(name).is_none())
 }
 
 /// Returns `true` for an output of a tool, whose content is the program's own.
 fn is_output(value: &Value) -> bool {
-    value["type"].as_str().is_some_and(|kind| kind.ends_with("_output") || kind == "tool_result")
+    value["type"].as_str().is_some_and(|kind| {
+        kind != "model_output" && kind.ends_with("_output") || matches!(kind, "tool_result" | "function_result")
+    })
 }
 
 /// Returns `true` for an item or part that is kept as a whole, with all of its members.
@@ -235,6 +239,10 @@ fn is_kept_whole(value: &Value) -> bool {
         "reasoning",
         "function_call",
         "function_call_output",
+        "function_result",
+        "user_input",
+        "model_output",
+        "thought",
         "custom_tool_call",
         "custom_tool_call_output",
         "compaction",
@@ -295,4 +303,4 @@ macro_rules! apis {
     )*};
 }
 
-apis!(responses, chat, anthropic, gemini, converse, ollama, cohere);
+apis!(responses, chat, anthropic, gemini, interactions, converse, ollama, cohere);

@@ -20,7 +20,7 @@ pub(in crate::provider) struct Event<'a> {
 impl<'a> Event<'a> {
     /// Creates an event. `name` is the name that a server-sent event has beside its data.
     pub(in crate::provider) fn new(name: Option<&'a str>, data: Object<'a>) -> Self {
-        Self { own_type: data.text("type"), name, data }
+        Self { own_type: data.text("type").or_else(|| data.text("event_type")), name, data }
     }
 
     /// Returns the type of the event: the one that its data contains, or else its name. Returns an empty text if it has

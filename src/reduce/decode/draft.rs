@@ -196,6 +196,14 @@ impl ItemDraft {
         Ok(())
     }
 
+    /// Adds the signature of a call, unless it is empty. It does not count when the call is found again.
+    pub(super) fn push_signature(&mut self, signature: &str) {
+        if !signature.is_empty() {
+            let part = graph::Part::Encoded { label: "signature", value: signature.into() };
+            self.parts.push(DraftPart { part, canonical: None, recognized_by: None, purpose: PartPurpose::Annotation });
+        }
+    }
+
     /// Adds the text of a recording, unless it is empty. Clients leave it out when they repeat the recording.
     pub(super) fn push_transcript(&mut self, text: &str) {
         if !text.is_empty() {

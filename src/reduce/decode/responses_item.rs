@@ -46,7 +46,7 @@ fn parse_item(json: &str, sources: &[Source<'_>]) -> Result<Option<ParsedItem>, 
         ItemContent::Reasoning { texts, summaries, encrypted, signature } => {
             reasoning(texts, summaries, [(ENCRYPTED, *encrypted), ("signature", *signature)])?
         }
-        ItemContent::FunctionCall(call) => function_call(call)?,
+        ItemContent::FunctionCall(call) => signed(function_call(call)?, item.object.get("signature"))?,
         ItemContent::CustomToolCall(call) => custom_tool_call(call, raw)?,
         ItemContent::FunctionCallOutput(result) => output(result, ItemKind::FunctionCallOutput)?,
         ItemContent::CustomToolCallOutput(result) => output(result, ItemKind::CustomToolCallOutput)?,
@@ -118,6 +118,7 @@ pub(super) fn parse_user_text(json: &str) -> ItemResult {
 /// Parses an item of type `message`. Its `phase` determines the channel.
 fn message(role: &RoleName<'_>, phase: Option<&str>, content: Option<Content<'_>>) -> Result<ItemDraft, DecodeError> {
     let role = match role {
+        RoleName::Named(role) if role == "model" => Role::Assistant,
         RoleName::Named(role) => role::from_name(role).ok_or("its role is unknown")?,
         RoleName::Absent | RoleName::NotText => return Err("it has no role"),
     };
@@ -172,6 +173,12 @@ fn function_call(call: &ToolCall<'_>) -> Result<ItemDraft, DecodeError> {
     Ok(draft)
 }
 
+/// Adds the signature of the reasoning that led to a call. Clients may leave it out when they repeat the call.
+fn signed(mut draft: ItemDraft, signature: Option<&RawValue>) -> Result<ItemDraft, DecodeError> {
+    optional_text(signature)?.into_iter().for_each(|signature| draft.push_signature(&signature));
+    Ok(draft)
+}
+
 /// Makes a custom tool call; the input of `exec` is source code.
 fn custom_tool_call(call: &ToolCall<'_>, raw: &RawValue) -> Result<ItemDraft, DecodeError> {
     let mut draft = call_draft(call.id, ItemKind::CustomToolCall)?;
@@ -187,6 +194,7 @@ fn custom_tool_call(call: &ToolCall<'_>, raw: &RawValue) -> Result<ItemDraft, De
 /// Parses an item of type `function_call_output` or `custom_tool_call_output`, the output of a tool call.
 fn output(result: &ToolResult<'_>, kind: ItemKind) -> Result<ItemDraft, DecodeError> {
     let mut draft = output_draft(result.call_id, kind)?;
+    draft.is_error = result.is_error;
     draft.name = result.name.and_then(text).filter(|name| !name.is_empty()).map(Into::into);
     match result.value {
         None => draft.push_reference("tool_output", None)?,
