@@ -166,6 +166,7 @@ fn data_of_the_program_is_compared_as_it_is() {
         [tools(json!({ "a": { "default": null } })), tools(json!({ "a": {} }))],
         [arguments(json!({ "sources": ["a"] })), arguments(json!({}))],
         [arguments(json!({ "query": "" })), arguments(json!({}))],
+        [arguments(json!({ "cache_control": { "type": "ephemeral" } })), arguments(json!({}))],
     ];
     for [first, second] in pairs {
         let mut case = Case::new();
@@ -191,4 +192,69 @@ fn searches_with_one_query_stay_two() {
     case.request_body("c", json!({ "input": [search(json!(null)), search(json!(null)), search(json!(null))] }));
     let graph = case.check(&[]);
     assert_eq!((request_items(&graph, "b"), request_items(&graph, "c")), (vec![1, 2], vec![1, 2, 3]));
+}
+
+/// Types of the parts that may have a breakpoint of a cache.
+const PARTS: [&str; 10] = [
+    "document",
+    "image",
+    "input_file",
+    "input_image",
+    "input_text",
+    "mcp_tool_result",
+    "search_result",
+    "text",
+    "tool_result",
+    "tool_use",
+];
+
+/// Returns a value in which each part, at any depth, has a breakpoint of a cache.
+fn with_breakpoints(value: &Value, name: &str, breakpoint: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let inside = |(member, value): (&String, _)| (member.clone(), with_breakpoints(value, name, breakpoint));
+            let mut marked: Value = members.iter().map(inside).collect();
+            if members.get("type").and_then(Value::as_str).is_some_and(|kind| PARTS.contains(&kind)) {
+                marked[name] = breakpoint.clone();
+            }
+            marked
+        }
+        Value::Array(values) => values.iter().map(|value| with_breakpoints(value, name, breakpoint)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+#[test]
+fn breakpoint_of_a_cache_moves_inside_of_parts() {
+    let image = json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "AAAA" } });
+    let found =
+        json!({ "type": "search_result", "source": "s", "title": "t", "content": [{ "type": "text", "text": "x" }] });
+    let content = json!([{ "type": "text", "text": "y" }, image]);
+    let document = json!({ "type": "document", "source": { "type": "content", "content": content } });
+    let messages = json!({ "messages": [
+        { "role": "user", "content": [{ "type": "text", "text": "a" }, document, found] },
+        { "role": "assistant", "content": [{ "type": "tool_use", "id": "c", "name": "f", "input": {} },
+            { "type": "mcp_tool_result", "tool_use_id": "d", "content": [{ "type": "text", "text": "z" }] }] },
+        { "role": "user", "content": [{ "type": "tool_result", "tool_use_id": "c", "content": [
+            { "type": "text", "text": "b" }, image, found, document] }] },
+    ] });
+    let picture = json!({ "type": "input_image", "image_url": "u" });
+    let input = json!({ "input": [
+        { "type": "message", "role": "user", "content": [{ "type": "input_text", "text": "a" }, picture,
+            { "type": "input_file", "file_id": "f" }] },
+        { "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}" },
+        { "type": "function_call_output", "call_id": "c", "output": [{ "type": "input_text", "text": "b" }, picture] },
+    ] });
+    for (body, name) in [(messages, "cache_control"), (input, "prompt_cache_breakpoint")] {
+        let marked = with_breakpoints(&body, name, &json!({ "type": "ephemeral" }));
+        let moved = with_breakpoints(&body, name, &json!({ "type": "ephemeral", "ttl": "1h" }));
+        assert_ne!(marked, body);
+        let mut case = Case::new();
+        for (call, body) in [("a", &marked), ("b", &body), ("c", &moved)] {
+            case.request_body(call, body);
+        }
+        let graph = case.try_reduce(&otel_trace::reduce::Options::default()).unwrap().graph;
+        let items = request_items(&graph, "a");
+        assert_eq!((&items, &items), (&request_items(&graph, "b"), &request_items(&graph, "c")), "{name}");
+    }
 }

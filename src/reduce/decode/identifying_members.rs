@@ -1,8 +1,9 @@
 //! The members of items and parts by which copies of them are recognized.
 
 /// Members that describe an item or a part. Clients that repeat it may leave them out: sources that the provider
-/// consulted, scores, and what called a tool.
-const DESCRIPTIONS: [&str; 5] = ["annotations", "caller", "logprobs", "page_age", "sources"];
+/// consulted, scores, what called a tool, and the breakpoints of a cache, which move from request to request.
+const DESCRIPTIONS: [&str; 7] =
+    ["annotations", "cache_control", "caller", "logprobs", "page_age", "prompt_cache_breakpoint", "sources"];
 
 /// Members with a program's own data, in which every member counts.
 const PROGRAM_DATA: [&str; 7] =
@@ -69,6 +70,8 @@ mod tests {
         check(r#"{"a":{"b":{"c":[],"d":""},"e":{}},"f":0}"#, r#"{"f":0}"#);
         check(r#"[{"page_age":"1 day","url":"u"},{"a":null},null]"#, r#"[{"url":"u"},{},null]"#);
         check(r#"{"caller":{"type":"direct"},"a":""}"#, "{}");
+        check(r#"{"a":[{"b":1,"cache_control":{"type":"ephemeral"}}]}"#, r#"{"a":[{"b":1}]}"#);
+        check(r#"{"a":{"prompt_cache_breakpoint":{"mode":"explicit"}}}"#, r#"{"a":{}}"#);
     }
 
     #[test]
