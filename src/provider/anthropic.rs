@@ -112,7 +112,7 @@ impl Api for Anthropic {
     }
 
     fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
-        stream::is_start(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedAnthropic>::default() })
+        stream::is_event(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedAnthropic>::default() })
     }
 }
 

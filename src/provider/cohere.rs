@@ -60,10 +60,14 @@ impl Api for Cohere {
         Some(Recognized::new(content, &["document"]))
     }
 
-    /// The finish reason, or the id if a stream was cut before its end, tells a response from one of Ollama's.
+    /// The finish reason, or the id if a stream was cut before its end, tells a response from one of Ollama's. Of a
+    /// stream that was cut at both ends, the message does.
     fn output<'a>(&self, body: &Object<'a>) -> Option<Output<'a>> {
-        body.first(&["finish_reason", "id"])?;
-        body.object("message")?;
+        let message = body.object("message")?;
+        let has_marks = || message.list("content").is_some() || message.first(&["citations", "tool_plan"]).is_some();
+        if body.first(&["finish_reason", "id"]).is_none() && !has_marks() {
+            return None;
+        }
         let finish_reason = body.non_null("finish_reason");
         Some(Output::Choices(vec![Choice { message: body.non_null("message"), reasoning: None, finish_reason }]))
     }
@@ -82,6 +86,6 @@ impl Api for Cohere {
     }
 
     fn assembler(&self, event: &Event<'_>) -> Option<Box<dyn Assembler>> {
-        stream::is_start(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedCohere>::default() })
+        stream::is_event(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedCohere>::default() })
     }
 }

@@ -38,7 +38,14 @@ const CONTEXT_MANAGEMENT: &str = "context_management";
 /// members of a response.
 pub(super) fn applied(object: &Object<'_>) -> Vec<AppliedEdit> {
     let edits = object.object(CONTEXT_MANAGEMENT).and_then(|management| management.list("applied_edits"));
-    edits.unwrap_or_default().into_iter().take(MAX_EDITS).map(applied_edit).collect()
+    let dropped = object.list("input_transformations").unwrap_or_default().into_iter().filter(|raw| is_dropped(raw));
+    edits.unwrap_or_default().into_iter().chain(dropped).take(MAX_EDITS).map(applied_edit).collect()
+}
+
+/// Returns `true` if a block of the request was not shown to the model. Other reports are about blocks that it read.
+fn is_dropped(transformation: &RawValue) -> bool {
+    let kind = Object::from_value(transformation).and_then(|transformation| transformation.string("type"));
+    kind.is_some_and(|kind| kind.ends_with("_dropped"))
 }
 
 /// Reads the report of one change.

@@ -50,6 +50,10 @@ pub(super) static CONTEXT_MANAGEMENT: Shape = Shape {
     ..EMPTY
 };
 
+/// A block of the request that Anthropic dropped before the model read it, or let pass.
+pub(super) static INPUT_TRANSFORMATION: Shape =
+    Shape { name: "input transformation", read: &["type", "path", "reason"], ..EMPTY };
+
 /// The objects inside of a member: the member is an object or a list of objects.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Nested {

@@ -74,6 +74,23 @@ fn edits_that_a_response_reports_are_those_of_its_call() {
 }
 
 #[test]
+fn block_that_the_provider_dropped_is_an_edit() {
+    let report =
+        |kind: &str| json!({ "type": kind, "path": "messages.1.content.0", "reason": "model_binding_mismatch" });
+    let mut case = Case::new();
+    case.request_body("a", chat(json!([{ "role": "user", "content": "1" }])));
+    case.response_body(
+        "a",
+        json!({ "content": [{ "type": "text", "text": "One" }],
+            "input_transformations": [report("thinking_mismatch_allowed"), report("thinking_dropped")] }),
+    );
+    let graph = case.check(&[Code::HistoryEdited]);
+    assert_eq!(edits(&graph, "a"), [("thinking_dropped".into(), true)]);
+    let message = &graph.diagnostics[0].message;
+    assert!(message.contains("path: messages.1.content.0, reason: model_binding_mismatch"), "{message}");
+}
+
+#[test]
 fn edits_at_the_end_of_a_stream_are_reported() {
     let events = [
         json!({ "type": "message_start", "message": { "id": "m", "role": "assistant", "content": [] } }),

@@ -73,3 +73,131 @@ fn last_event_has_what_the_start_of_an_item_would_have_said() {
     assert_eq!(responses(&[delta.clone(), done], &[Code::PartialStream]), expected);
     assert_eq!(responses(&[delta, completed], &[]), expected);
 }
+
+/// Reduces a stream that has these events alone.
+fn events(events: &[Value], codes: &[Code]) -> Vec<String> {
+    render(&reduce_received(&named_events(events), codes))
+}
+
+/// Checks a stream without the events that start it and its parts: cut, and with its last events.
+fn check(pieces: &[Value], last: &[Value], expected: &str) {
+    assert_eq!(events(pieces, &[Code::PartialStream]), [expected], "{pieces:?}");
+    assert_eq!(events(&[pieces, last].concat(), &[]), [expected], "{pieces:?}");
+}
+
+#[test]
+fn message_of_anthropic_without_its_start_is_what_its_deltas_are_about() {
+    let delta = |kind: &str, member: &str, value: Value| {
+        let mut delta = json!({ "type": kind });
+        delta[member] = value;
+        json!({ "type": "content_block_delta", "index": 0, "delta": delta })
+    };
+    let text = |text: &str| delta("text_delta", "text", json!(text));
+    let start = |block: Value| json!({ "type": "content_block_start", "index": 0, "content_block": block });
+    let last = [
+        json!({ "type": "content_block_stop", "index": 0 }),
+        json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 2 } }),
+        json!({ "type": "message_stop" }),
+    ];
+    let citation = json!({ "type": "char_location", "cited_text": "it is" });
+    for (pieces, expected) in [
+        (vec![start(json!({ "type": "text", "text": "" })), text("So"), text(" it is")], "assistant message: So it is"),
+        (vec![text("So"), text(" it is")], "assistant message: So it is"),
+        (vec![delta("citations_delta", "citation", citation), text("So")], "assistant message: So | [char_location]"),
+        (vec![delta("thinking_delta", "thinking", json!("Hm"))], "assistant reasoning: Hm"),
+        (
+            vec![
+                start(json!({ "type": "tool_use", "id": "c", "name": "find", "input": {} })),
+                delta("input_json_delta", "partial_json", json!("{\"a\":1}")),
+            ],
+            r#"assistant function_call c find: json {"a":1}"#,
+        ),
+    ] {
+        check(&pieces, &last, expected);
+    }
+    let input = [delta("input_json_delta", "partial_json", json!("{\"a\":1}"))];
+    let calls = events(&input, &[Code::CallWithoutId, Code::PartialStream]);
+    assert_eq!(calls, [r#"assistant function_call: json {"a":1}"#]);
+}
+
+#[test]
+fn message_of_cohere_without_its_start_is_what_its_deltas_are_about() {
+    let piece = |kind: &str, message: Value| json!({ "type": kind, "index": 0, "delta": { "message": message } });
+    let content = |content: Value| piece("content-delta", json!({ "content": content }));
+    let last = [
+        json!({ "type": "content-end", "index": 0 }),
+        json!({ "type": "message-end", "delta": { "finish_reason": "COMPLETE" } }),
+    ];
+    let call = json!({ "id": "c", "type": "function", "function": { "name": "find", "arguments": "" } });
+    let arguments = json!({ "function": { "arguments": "{\"a\":1}" } });
+    for (pieces, expected) in [
+        (vec![content(json!({ "text": "So" })), content(json!({ "text": " it is" }))], "assistant message: So it is"),
+        (
+            vec![
+                piece("content-start", json!({ "content": { "type": "text", "text": "" } })),
+                content(json!({ "text": "So" })),
+            ],
+            "assistant message: So",
+        ),
+        (vec![content(json!({ "thinking": "Hm" }))], "assistant reasoning: Hm"),
+        (vec![piece("tool-plan-delta", json!({ "tool_plan": "I look." }))], "assistant reasoning: I look."),
+        (
+            vec![
+                piece("tool-call-start", json!({ "tool_calls": call })),
+                piece("tool-call-delta", json!({ "tool_calls": arguments })),
+            ],
+            r#"assistant function_call c find: json {"a":1}"#,
+        ),
+    ] {
+        check(&pieces, &last, expected);
+    }
+    let arguments = [piece("tool-call-delta", json!({ "tool_calls": arguments }))];
+    let calls = events(&arguments, &[Code::CallWithoutId, Code::PartialStream]);
+    assert_eq!(calls, [r#"assistant function_call: json {"a":1}"#]);
+}
+
+#[test]
+fn message_of_converse_without_its_start_is_what_its_deltas_are_about() {
+    let delta = |delta: Value| json!({ "contentBlockDelta": { "contentBlockIndex": 0, "delta": delta } });
+    let last = [
+        json!({ "contentBlockStop": { "contentBlockIndex": 0 } }),
+        json!({ "messageStop": { "stopReason": "end_turn" } }),
+        json!({ "metadata": { "usage": { "inputTokens": 1, "outputTokens": 1 } } }),
+    ];
+    let start = json!({ "contentBlockStart": { "contentBlockIndex": 0,
+        "start": { "toolUse": { "toolUseId": "c", "name": "find" } } } });
+    let input = delta(json!({ "toolUse": { "input": "{\"a\":1}" } }));
+    for (pieces, expected) in [
+        (vec![delta(json!({ "text": "So" })), delta(json!({ "text": " it is" }))], "assistant message: So it is"),
+        (vec![delta(json!({ "reasoningContent": { "text": "Hm" } }))], "assistant reasoning: Hm"),
+        (vec![start, input.clone()], r#"assistant function_call c find: json {"a":1}"#),
+    ] {
+        check(&pieces, &last, expected);
+    }
+    let calls = events(&[input], &[Code::CallWithoutId, Code::PartialStream]);
+    assert_eq!(calls, [r#"assistant function_call: json {"a":1}"#]);
+}
+
+#[test]
+fn interaction_without_its_start_is_what_its_deltas_are_about() {
+    let delta = |name: &str, delta: Value| json!({ "event_type": format!("{name}.delta"), "index": 0, "delta": delta });
+    let last = [json!({ "event_type": "interaction.completed", "interaction": { "id": "i", "status": "completed" } })];
+    let thought = json!({ "type": "thought_summary", "content": { "type": "text", "text": "Hm" } });
+    for name in ["step", "content"] {
+        let text = |text: &str| delta(name, json!({ "type": "text", "text": text }));
+        check(&[text("So"), text(" it is")], &last, "assistant message: So it is");
+        check(&[delta(name, thought.clone())], &last, "assistant reasoning: summary Hm");
+    }
+}
+
+#[test]
+fn transcript_of_a_response_that_is_cut_is_read() {
+    let item = json!({ "type": "message", "id": "i", "role": "assistant", "content": [] });
+    let added = json!({ "type": "response.output_item.added", "output_index": 0, "item": item });
+    let delta = |kind: &str, delta: &str| json!({ "type": format!("response.{kind}.delta"), "delta": delta });
+    let events = [added, delta("audio.transcript", "So"), delta("audio", "AAAA"), delta("audio.transcript", " it is")];
+    assert_eq!(
+        responses(&events, &[Code::PartialStream]),
+        ["assistant message: [output_audio] | (transcript) So it is"]
+    );
+}

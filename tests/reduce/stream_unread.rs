@@ -220,7 +220,13 @@ fn events_that_are_known_to_say_nothing_are_silent() {
     }
     let state = json!({ "type": "response.web_search_call.searching", "output_index": 0, "item_id": "w", "sequence_number": 4 });
     let preview = json!({ "type": "response.image_generation_call.partial_image", "output_index": 0, "partial_image_b64": "eA==" });
-    responses().check(&[state, preview], &[]);
+    let steer = json!({ "id": "st", "previous_response_id": "r" });
+    let accepted = json!({ "type": "response.steer.accepted", "sequence_number": 5, "steer": steer });
+    let pending = json!({ "type": "response.steer.pending", "reason": "waiting_for_required_input",
+        "required_input": [{ "type": "function_call_output", "call_id": "c" }], "steer": steer });
+    let failed = json!({ "type": "response.steer.failed", "error": { "code": "response_not_active", "message": "m" },
+        "steer": { "input": "stop", "previous_response_id": "r" } });
+    responses().check(&[state, preview, accepted, pending, failed], &[]);
     cohere().check(&[json!({ "type": "debug", "prompt": "p" })], &[]);
     let stream = ": keep-alive\n\nevent: ping\ndata: {}\n\nretry: 5\nid: 1\n\n";
     let chunk = json!({ "choices": [{ "delta": { "content": "a" }, "finish_reason": "stop" }] });

@@ -1,6 +1,6 @@
 //! The known members of the bodies of Anthropic Messages.
 
-use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, Members, Nested, Reason, Shape};
+use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, INPUT_TRANSFORMATION, Members, Nested, Reason, Shape};
 
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
@@ -46,6 +46,7 @@ pub(super) static MEMBERS: Members = Members {
         nested: &[
             ("content", PART),
             ("context_management", Nested::One(&CONTEXT_MANAGEMENT)),
+            ("input_transformations", Nested::One(&INPUT_TRANSFORMATION)),
             ("usage", Nested::One(&USAGE)),
         ],
         unread: &[
@@ -101,7 +102,7 @@ static THINKING: Shape = Shape {
 static TOOL_USE: Shape = Shape {
     name: "call",
     read: &["type", "id", "name", "input"],
-    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Bookkeeping, &["caller"])],
+    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Bookkeeping, &["caller", "toolset_name"])],
     ..EMPTY
 };
 

@@ -31,9 +31,16 @@ struct StreamedBlock {
     is_stopped: bool,
 }
 
-/// Returns `true` if the event starts a stream of this API.
-pub(super) fn is_start(event: &Event<'_>) -> bool {
-    event.kind() == "message_start" && event.data.get("message").is_some()
+/// Returns `true` if the event is of a stream of this API. The events that start the stream and its blocks may be
+/// missing.
+pub(super) fn is_event(event: &Event<'_>) -> bool {
+    let member = match event.kind() {
+        "message_start" => "message",
+        "content_block_start" => "content_block",
+        "content_block_delta" | "message_delta" => "delta",
+        _ => return false,
+    };
+    event.data.object(member).is_some()
 }
 
 impl Assembler for StreamedAnthropic {
@@ -71,6 +78,9 @@ impl Assembler for StreamedAnthropic {
         members.insert("usage", Growing::Object(usage));
         let blocks = blocks.into_values().filter(|block| !block.is_empty()).map(StreamedBlock::finish);
         members.insert("content", Growing::List(blocks.map(Growing::Object).collect()));
+        if members.get("role").is_none() {
+            members.insert("role", Growing::text("assistant"));
+        }
         AssembledBody { members, is_complete, error: None }
     }
 }
@@ -112,8 +122,25 @@ impl StreamedAnthropic {
 }
 
 /// Types of deltas whose members are read.
-const DELTA_TYPES: [&str; 6] =
-    ["text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta", "compaction_delta"];
+const DELTA_TYPES: [&str; 7] = [
+    "text_delta",
+    "input_json_delta",
+    "thinking_delta",
+    "signature_delta",
+    "citations_delta",
+    "compaction_delta",
+    "connector_text_delta",
+];
+
+/// Returns the type of the blocks that deltas of a type extend.
+fn block_type(delta: &str) -> &str {
+    match delta {
+        "input_json_delta" => "tool_use",
+        "signature_delta" => "thinking",
+        "citations_delta" => "text",
+        delta => delta.strip_suffix("_delta").unwrap_or(delta),
+    }
+}
 
 impl StreamedBlock {
     /// Creates a block that has just started.
@@ -126,9 +153,7 @@ impl StreamedBlock {
         for (name, value) in delta.fields().filter(|(_, value)| !is_null(value)) {
             let added = match name {
                 "type" => {
-                    if let Some(kind) = text_content(value).filter(|kind| !DELTA_TYPES.contains(kind)) {
-                        unread.add(format_args!("events[content_block_delta].delta[{kind}]"));
-                    }
+                    text_content(value).into_iter().for_each(|kind| self.push_type(kind, unread));
                     Ok(())
                 }
                 "partial_json" => self.input.get_or_insert_with(|| Growing::text("")).append(value),
@@ -144,6 +169,16 @@ impl StreamedBlock {
                 name => self.members.merge(name, value),
             };
             unread.check(added, format_args!("events[content_block_delta].delta.{name}"));
+        }
+    }
+
+    /// Adds the type of a delta, which tells the type of a block whose start did not arrive.
+    fn push_type(&mut self, delta: &str, unread: &mut UnreadEvents) {
+        if !DELTA_TYPES.contains(&delta) {
+            unread.add(format_args!("events[content_block_delta].delta[{delta}]"));
+        }
+        if self.members.get("type").is_none() {
+            self.members.insert("type", Growing::text(block_type(delta)));
         }
     }
 

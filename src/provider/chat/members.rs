@@ -2,7 +2,9 @@
 
 pub(in crate::provider) mod settings;
 
-use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, Members, Nested, Reason, SIGNED_EXTENSION, Shape};
+use crate::provider::members::{
+    CONTEXT_MANAGEMENT, EMPTY, INPUT_TRANSFORMATION, Members, Nested, Reason, SIGNED_EXTENSION, Shape,
+};
 
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
@@ -209,6 +211,7 @@ static GATEWAY: Shape = Shape {
     ],
     nested: &[
         ("context_management", Nested::One(&CONTEXT_MANAGEMENT)),
+        ("input_transformations", Nested::One(&INPUT_TRANSFORMATION)),
         // A provider's own members, with a signature.
         ("google", Nested::One(&SIGNED_EXTENSION)),
         ("vertex_ai", Nested::One(&SIGNED_EXTENSION)),

@@ -46,9 +46,10 @@ impl StreamedList {
 /// The lists in a message, of which an event has one element.
 const LISTS: [&str; 3] = ["content", "tool_calls", "citations"];
 
-/// Returns `true` if the event starts a stream of this API.
-pub(super) fn is_start(event: &Event<'_>) -> bool {
-    event.kind() == "message-start"
+/// Returns `true` if the event is of a stream of this API. The events that start the stream and its parts may be
+/// missing.
+pub(super) fn is_event(event: &Event<'_>) -> bool {
+    event.kind() == "message-start" || (events::has_piece(event.kind()) && event.data.object("delta").is_some())
 }
 
 impl Assembler for StreamedCohere {
@@ -74,7 +75,8 @@ impl Assembler for StreamedCohere {
         lists.retain(|_, list| !list.elements.is_empty());
         let is_empty = lists.is_empty() && message.iter().all(|(name, value)| name == "role" || value.is_empty_text());
         for (name, list) in lists {
-            message.insert(name, Growing::List(list.elements.into_values().map(Growing::Object).collect()));
+            let elements = list.elements.into_values().map(|element| finished(name, element));
+            message.insert(name, Growing::List(elements.collect()));
         }
         if is_complete || !is_empty {
             members.insert("message", Growing::Object(message));
@@ -104,6 +106,15 @@ impl StreamedCohere {
             unread.check(added, format_args!("events[].delta.message.{name}"));
         }
     }
+}
+
+/// Returns an element of a list. A part of the content whose start did not arrive has the type of the text in it.
+fn finished(list: &str, mut element: GrowingObject) -> Growing {
+    if list == "content" && element.get("type").is_none() {
+        let kind = if element.get("thinking").is_some() { "thinking" } else { "text" };
+        element.insert("type", Growing::text(kind));
+    }
+    Growing::Object(element)
 }
 
 /// Adds a piece of an element of a list. Its texts are pieces, except for those that name something.

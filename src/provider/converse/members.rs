@@ -1,6 +1,6 @@
 //! The known members of the bodies of Converse.
 
-use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, Members, Nested, Reason, Shape};
+use crate::provider::members::{CONTEXT_MANAGEMENT, EMPTY, INPUT_TRANSFORMATION, Members, Nested, Reason, Shape};
 
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
@@ -65,7 +65,10 @@ static GUARDRAIL: Shape = Shape {
 /// Members of the model's own response that the request asked for.
 static MODEL_FIELDS: Shape = Shape {
     name: "model response",
-    nested: &[("context_management", Nested::One(&CONTEXT_MANAGEMENT))],
+    nested: &[
+        ("context_management", Nested::One(&CONTEXT_MANAGEMENT)),
+        ("input_transformations", Nested::One(&INPUT_TRANSFORMATION)),
+    ],
     unread: &[(Reason::Bookkeeping, &["stop_sequence"])],
     ..EMPTY
 };

@@ -25,6 +25,7 @@ pub(super) static MEMBERS: Members = Members {
                     "toolConfig",
                     "tool_config",
                     "modelArmorConfig",
+                    "model_armor_config",
                 ],
             ),
             (Reason::Repeated, &["model"]),
@@ -68,9 +69,12 @@ static GENERATION_CONFIG: Shape = Shape {
         &[
             "audioTimestamp",
             "audio_timestamp",
+            "audioTranscriptionConfig",
+            "audio_transcription_config",
             "candidateCount",
             "candidate_count",
             "enableAffectiveDialog",
+            "enable_affective_dialog",
             "enableEnhancedCivicAnswers",
             "enable_enhanced_civic_answers",
             "frequencyPenalty",
@@ -81,6 +85,7 @@ static GENERATION_CONFIG: Shape = Shape {
             "mediaResolution",
             "media_resolution",
             "modelSelectionConfig",
+            "model_selection_config",
             "presencePenalty",
             "presence_penalty",
             "responseJsonSchema",
@@ -94,6 +99,7 @@ static GENERATION_CONFIG: Shape = Shape {
             "responseSchema",
             "response_schema",
             "_responseJsonSchema",
+            "_response_json_schema",
             "routingConfig",
             "routing_config",
             "seed",
@@ -170,6 +176,8 @@ static TEXT_OR_CALL: Shape = Shape {
     unread: &[
         (Reason::Setting, &["mediaResolution", "media_resolution", "cache_control"]),
         (Reason::Program, &["partMetadata", "part_metadata"]),
+        // The language of a text that is a transcript, and who spoke.
+        (Reason::Bookkeeping, &["audioTranscription", "audio_transcription"]),
     ],
     ..EMPTY
 };

@@ -13,6 +13,8 @@ pub(super) struct StreamedInteraction {
     /// The members beside the steps, of the latest event that has them.
     members: GrowingObject,
     steps: BTreeMap<u64, GrowingObject>,
+    /// The parts of the output, which the first version of the API has in place of steps.
+    parts: BTreeMap<u64, GrowingObject>,
     is_complete: bool,
 }
 
@@ -20,12 +22,18 @@ pub(super) struct StreamedInteraction {
 const INTERACTION: [&str; 4] =
     ["interaction.created", "interaction.start", "interaction.completed", "interaction.complete"];
 
-static SHAPES: [EventShape; 3] = [
+static SHAPES: [EventShape; 4] = [
     EventShape { types: &INTERACTION, objects: &["interaction"], ..NO_MEMBERS },
     EventShape { types: &["interaction.status_update"], others: &["interaction_id", "status"], ..NO_MEMBERS },
     EventShape {
         types: &["step.start", "step.delta", "step.stop"],
         objects: &["step", "delta"],
+        others: &["index"],
+        ..NO_MEMBERS
+    },
+    EventShape {
+        types: &["content.start", "content.delta", "content.stop"],
+        objects: &["content", "delta"],
         others: &["index"],
         ..NO_MEMBERS
     },
@@ -36,7 +44,12 @@ const MEMBERS: [&str; 4] = ["type", "event_type", "event_id", "metadata"];
 
 /// Returns `true` if the event is of a stream of this API.
 pub(super) fn is_event(event: &Event<'_>) -> bool {
-    event.kind().starts_with("interaction.") || event.kind().starts_with("step.")
+    let has = |member| event.data.object(member).is_some();
+    match event.kind() {
+        "content.start" => has("content"),
+        "content.delta" => has("delta"),
+        kind => kind.starts_with("interaction.") || kind.starts_with("step."),
+    }
 }
 
 impl Assembler for StreamedInteraction {
@@ -58,21 +71,37 @@ impl Assembler for StreamedInteraction {
                 let step = self.steps.entry(event.index("index")).or_default();
                 unread.check(push_delta(step, &delta), format_args!("events[step.delta].delta"));
             }
-            // Events about the state of the interaction or of a step.
+            "content.start" => {
+                let part = event.data.object("content").as_ref().map(GrowingObject::from_object);
+                self.parts.extend(part.map(|part| (event.index("index"), part)));
+            }
+            "content.delta" => {
+                let delta = event.data.object("delta").unwrap_or_default();
+                let part = self.parts.entry(event.index("index")).or_default();
+                unread.check(push_part_delta(part, &delta), format_args!("events[content.delta].delta"));
+            }
+            // Events about the state of the interaction, of a step or of a part.
             _ => {}
         }
     }
 
     fn finish(self: Box<Self>) -> AssembledBody {
-        let Self { mut members, steps, is_complete } = *self;
+        let Self { mut members, steps, parts, is_complete } = *self;
         if !is_complete {
             // The status so far is none that an interaction ends with.
             members.remove("status");
         }
-        let mut steps: Vec<_> = steps.into_values().collect();
-        steps.retain(|step| is_complete || step.iter().any(|(name, _)| name != "type"));
-        if !steps.is_empty() || members.get("steps").is_none() {
-            members.insert("steps", Growing::List(steps.into_iter().map(finished).collect()));
+        let [steps, parts] = [steps, parts].map(|pieces| {
+            let has_content = |piece: &GrowingObject| piece.iter().any(|(name, _)| name != "type");
+            let pieces = pieces.into_values().filter(|piece| is_complete || has_content(piece));
+            pieces.map(finished).collect::<Vec<_>>()
+        });
+        if !parts.is_empty() {
+            members.insert("object", Growing::text("interaction"));
+            members.insert("outputs", Growing::List(parts));
+        }
+        if !steps.is_empty() || ["steps", "outputs"].iter().all(|name| members.get(name).is_none()) {
+            members.insert("steps", Growing::List(steps));
         }
         AssembledBody { members, is_complete, error: None }
     }
@@ -90,6 +119,34 @@ fn finished(mut step: GrowingObject) -> Growing {
         step.insert("arguments", arguments);
     }
     Growing::Object(step)
+}
+
+/// Adds a piece of a part of the output, and sets the type of a part whose start did not arrive.
+///
+/// # Errors
+/// Returns [`Mismatch`] if the piece does not continue what arrived of the part.
+fn push_part_delta(part: &mut GrowingObject, delta: &Object<'_>) -> Result<(), Mismatch> {
+    let kind = delta.text("type").ok_or(Mismatch)?;
+    if !matches!(&*kind, "text" | "text_annotation" | "image" | "audio" | "video" | "document") {
+        return push_delta(part, delta);
+    }
+    if part.get("type").is_none() {
+        part.insert("type", Growing::text(kind.strip_suffix("_annotation").unwrap_or(&kind)));
+    }
+    let added = delta.fields().map(|(name, value)| match name {
+        "type" => Ok(()),
+        "text" | "data" => part.append(name, value),
+        "annotations" => {
+            let annotations = list_or_one(delta, name).into_iter().map(Growing::new);
+            part.edit_list(name, |known| known.extend(annotations));
+            Ok(())
+        }
+        name => {
+            part.set(name, value);
+            Ok(())
+        }
+    });
+    Mismatch::of_all(added)
 }
 
 /// Adds a piece of a step, and sets the type of a step whose start did not arrive.

@@ -64,7 +64,7 @@ pub(super) static MEMBERS: Members = Members {
                 ],
             ),
             (Reason::Repeated, &["model"]),
-            (Reason::Bookkeeping, &["agent_reference", "event_id", "type", "user"]),
+            (Reason::Bookkeeping, &["agent_reference", "event_id", "stream_id", "type", "user"]),
             (Reason::Program, &["metadata", "client_metadata", "trace"]),
         ],
         ..EMPTY
@@ -205,7 +205,13 @@ static CUSTOM_TOOL_CALL: Shape = Shape {
 static OUTPUT: Shape = Shape {
     name: "output",
     read: &["type", "id", "call_id", "name", "output"],
-    unread: &[(Reason::Bookkeeping, BOOKKEEPING), (Reason::Bookkeeping, &["caller"]), (Reason::Program, &["metadata"])],
+    unread: &[
+        (Reason::Bookkeeping, BOOKKEEPING),
+        (Reason::Bookkeeping, &["caller"]),
+        // The call has it.
+        (Reason::Repeated, &["namespace"]),
+        (Reason::Program, &["metadata"]),
+    ],
     ..EMPTY
 };
 

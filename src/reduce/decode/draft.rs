@@ -245,7 +245,8 @@ impl ItemDraft {
         Ok(())
     }
 
-    /// Adds one part of a message's content: a text, or a reference labelled with the part's type.
+    /// Adds one part of a message's content: a text, or a reference labelled with the part's type, with the text of a
+    /// recording.
     pub(super) fn push_content_part(&mut self, part: &Part<'_>) -> Result<(), DecodeError> {
         match (&part.kind, &part.content, &part.object) {
             (Some(_), PartContent::Text(_), Some(object)) => {
@@ -258,7 +259,12 @@ impl ItemDraft {
                 optional_text(*refusal)?.into_iter().for_each(|text| self.push_labelled_text(REFUSAL, &text));
                 Ok(())
             }
-            (label, _, _) => self.push_reference(label.as_deref().unwrap_or("content"), Some(part.raw)),
+            (label, _, object) => {
+                self.push_reference(label.as_deref().unwrap_or("content"), Some(part.raw))?;
+                let transcript = object.as_ref().and_then(|object| object.string("transcript"));
+                transcript.into_iter().for_each(|text| self.push_transcript(&text));
+                Ok(())
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::provider::assembler::{EventShape, NO_MEMBERS};
 pub(super) const MEMBERS: [&str; 7] =
     ["type", "sequence_number", "output_index", "item_id", "obfuscation", "stream_id", "agent"];
 
-pub(super) static SHAPES: [EventShape; 13] = [
+pub(super) static SHAPES: [EventShape; 15] = [
     EventShape {
         types: &[
             "response.created",
@@ -122,6 +122,24 @@ pub(super) static SHAPES: [EventShape; 13] = [
             "size",
             "revised_prompt",
         ],
+        ..NO_MEMBERS
+    },
+    EventShape {
+        types: &[
+            "response.audio.delta",
+            "response.audio.done",
+            "response.audio.transcript.delta",
+            "response.audio.transcript.done",
+        ],
+        texts: &["delta"],
+        others: &["response_id"],
+        ..NO_MEMBERS
+    },
+    // Receipts for input that a client sent while the model responded. The next request or response has the input.
+    EventShape {
+        types: &["response.steer.accepted", "response.steer.pending", "response.steer.failed"],
+        objects: &["steer"],
+        others: &["error", "reason", "required_input"],
         ..NO_MEMBERS
     },
     // Pieces of calls and outputs, which the item has when it is done.

@@ -34,6 +34,8 @@ impl Place {
             "output_text" => Self::Content("output_text", "text"),
             "refusal" => Self::Content("refusal", "refusal"),
             "reasoning_text" => Self::Content("reasoning_text", "text"),
+            "audio" => Self::Content("output_audio", "data"),
+            "audio.transcript" => Self::Content("output_audio", "transcript"),
             "reasoning_summary_text" => Self::Summary("summary_text", "text"),
             "function_call_arguments" => Self::Item("function_call", "arguments"),
             "mcp_call_arguments" => Self::Item("mcp_call", "arguments"),
@@ -154,7 +156,9 @@ impl StreamedItem {
     pub(super) fn is_empty(&self) -> bool {
         let has_type = |name: &str| matches!(self.members.get("type"), Some(Growing::Text(kind)) if kind == name);
         let is_empty = |part: &GrowingObject| {
-            ["text", "refusal"].iter().all(|name| part.get(name).is_none_or(Growing::is_empty_text))
+            ["text", "refusal", "data", "transcript"]
+                .iter()
+                .all(|name| part.get(name).is_none_or(Growing::is_empty_text))
         };
         let has_parts = self.content.values().chain(self.summary.values()).any(|part| !is_empty(part));
         let is_given = ["content", "summary", "encrypted_content"].iter().any(|name| self.members.get(name).is_some());
