@@ -26,6 +26,9 @@ pub(super) struct Shape {
 pub(super) const EMPTY: Shape =
     Shape { name: "", read: &[], nested: &[], unread: &[], read_prefixes: &[], others: None };
 
+/// Shape of an object that only another API with a list of this name has.
+pub(super) static OF_ANOTHER_API: Shape = EMPTY;
+
 /// An extension of a message or a call: a signature of Gemini's, or objects of other providers with one.
 pub(super) static SIGNED_EXTENSION: Shape =
     Shape { read: SIGNATURES, others: Some(&SIGNED_BY_PROVIDER), name: "extension", ..EMPTY };
@@ -119,7 +122,10 @@ impl Nested {
             Self::Tagged { tag, shapes, untagged } => match object.text(tag) {
                 Some(kind) => {
                     let known = shapes.iter().find(|(kinds, _)| kinds.contains(&&*kind));
-                    known.map_or(ShapeOf::KeptWhole, |&(_, shape)| ShapeOf::Known(shape))
+                    known.map_or(ShapeOf::KeptWhole, |&(_, shape)| match std::ptr::eq(shape, &OF_ANOTHER_API) {
+                        true => ShapeOf::OfAnotherApi,
+                        false => ShapeOf::Known(shape),
+                    })
                 }
                 None => untagged.map_or(ShapeOf::OfAnotherApi, ShapeOf::Known),
             },

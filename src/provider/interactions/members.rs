@@ -3,7 +3,7 @@
 //! Steps that are kept as JSON, such as searches, and parts that are kept whole, such as images, have no shape: nothing of
 //! them is left out.
 
-use crate::provider::members::{EMPTY, Members, Nested, Reason, Shape};
+use crate::provider::members::{EMPTY, Members, Nested, OF_ANOTHER_API, Reason, Shape};
 
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
@@ -93,9 +93,27 @@ const STEP: Nested = Nested::Tagged {
         (&["function_call"], &FUNCTION_CALL),
         (&["function_result"], &FUNCTION_RESULT),
         (&["text"], &TEXT),
+        (ITEMS, &OF_ANOTHER_API),
     ],
     untagged: Some(&MESSAGE),
 };
+
+/// Types of the items of the Responses API whose members are known.
+const ITEMS: &[&str] = &[
+    "additional_tools",
+    "agent_message",
+    "compaction",
+    "compaction_summary",
+    "compaction_trigger",
+    "configuration_update",
+    "context_compaction",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "function_call_output",
+    "item_reference",
+    "message",
+    "reasoning",
+];
 
 static MESSAGE: Shape = Shape { name: "message", read: &["type", "role"], nested: &[("content", PART)], ..EMPTY };
 
@@ -112,7 +130,12 @@ static FUNCTION_RESULT: Shape = Shape {
 };
 
 /// A part of a message. Parts that are kept whole, such as images and documents, have no shape.
-const PART: Nested = Nested::Tagged { tag: "type", shapes: &[(&["text"], &TEXT)], untagged: None };
+const PART: Nested =
+    Nested::Tagged { tag: "type", shapes: &[(&["text"], &TEXT), (PARTS_OF_ITEMS, &OF_ANOTHER_API)], untagged: None };
+
+/// Types of the parts of the Responses API whose members are known.
+const PARTS_OF_ITEMS: &[&str] =
+    &["encrypted_content", "input_text", "output_text", "reasoning_text", "refusal", "summary_text"];
 
 static TEXT: Shape = Shape { name: "part", read: &["type", "text", "annotations"], ..EMPTY };
 

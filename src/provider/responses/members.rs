@@ -3,7 +3,7 @@
 //! Items that are kept as JSON, such as hosted calls, and parts that are kept whole, such as images, have no shape:
 //! nothing of them is left out.
 
-use crate::provider::members::{EMPTY, Members, Nested, Reason, Shape};
+use crate::provider::members::{EMPTY, Members, Nested, OF_ANOTHER_API, Reason, Shape};
 
 pub(super) static MEMBERS: Members = Members {
     request: Shape {
@@ -164,6 +164,8 @@ const ITEM: Nested = Nested::Tagged {
         (&["item_reference"], &ITEM_REFERENCE),
         (&["additional_tools"], &ADDITIONAL_TOOLS),
         (&["compaction_trigger", "configuration_update"], &DIRECTIVE),
+        // Steps of the Interactions API.
+        (&["user_input", "model_output", "thought", "function_result", "text"], &OF_ANOTHER_API),
     ],
     untagged: Some(&MESSAGE),
 };
