@@ -1,10 +1,13 @@
 //! Streams of which the event that starts an item did not arrive, as from a client that joined late or dropped it.
 
 use otel_trace::graph::{Code, Graph};
+use otel_trace::reduce::Options;
 use serde_json::{Value, json};
 
+use crate::case::Case;
 use crate::shapes::render_item;
 use crate::stream_unread::{named_events, reduce_received};
+use crate::unread_fields::unread;
 
 fn render(graph: &Graph) -> Vec<String> {
     graph.items().map(render_item).collect()
@@ -200,4 +203,60 @@ fn transcript_of_a_response_that_is_cut_is_read() {
         responses(&events, &[Code::PartialStream]),
         ["assistant message: [output_audio] | (transcript) So it is"]
     );
+}
+
+#[test]
+fn commands_and_patches_of_a_response_that_is_cut_are_read() {
+    let event = |kind: &str, members: Value| {
+        let mut event = json!({ "type": format!("response.{kind}"), "output_index": 0 });
+        event.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        event
+    };
+    let command = |step: &str, index: u64, member: &str, text: &str| {
+        event(&format!("shell_call_command.{step}"), json!({ "command_index": index, member: text }))
+    };
+    let output = |delta: Value| {
+        event("shell_call_output_content.delta", json!({ "item_id": "i", "command_index": 0, "delta": delta }))
+    };
+    let whole = json!({ "item_id": "i", "command_index": 0,
+        "output": [{ "stdout": "ab", "stderr": "c", "outcome": { "type": "exit", "exit_code": 0 } }] });
+    let diff = |delta: &str| event("apply_patch_call_operation_diff.delta", json!({ "item_id": "i", "delta": delta }));
+    let commands = [
+        command("added", 0, "command", ""),
+        command("delta", 0, "delta", "l"),
+        command("delta", 0, "delta", "s"),
+        command("added", 1, "command", "pw"),
+        command("done", 1, "command", "pwd"),
+    ];
+    let outputs = [output(json!({ "stdout": "a" })), output(json!({ "stdout": "b", "stderr": "c" }))];
+    let added = |item: Value| event("output_item.added", json!({ "item": item }));
+    let call = added(
+        json!({ "type": "shell_call", "id": "i", "call_id": "c", "action": { "commands": [], "timeout_ms": 9 } }),
+    );
+    let patch = added(json!({ "type": "apply_patch_call", "id": "i", "call_id": "c",
+        "operation": { "type": "update_file", "path": "p", "diff": "" } }));
+    for (events, texts) in [
+        (commands.to_vec(), &[r#"{"commands":["ls","pwd"]}"#][..]),
+        ([&[call], &commands[..]].concat(), &[r#"{"commands":["ls","pwd"],"timeout_ms":9}"#]),
+        (outputs.to_vec(), &[r#"[{"stderr":"c","stdout":"ab"}]"#]),
+        (
+            [&outputs[..], &[event("shell_call_output_content.done", whole)]].concat(),
+            &[r#"[{"outcome":{"exit_code":0,"type":"exit"},"stderr":"c","stdout":"ab"}]"#],
+        ),
+        (vec![patch, diff("+a"), diff("b")], &[r#""diff":"+ab""#, r#""path":"p""#]),
+        (vec![diff("+a")], &[r#""diff":"+a""#]),
+    ] {
+        let graph = received_graph(&events);
+        let items = render(&graph);
+        assert!(items.len() == 1 && texts.iter().all(|text| items[0].contains(text)), "{events:?}: {items:?}");
+        assert!(unread(&graph).is_empty(), "{:?}", unread(&graph));
+    }
+}
+
+/// Reduces a stream that is cut, whatever its notices are.
+fn received_graph(events: &[Value]) -> Graph {
+    let mut case = Case::new();
+    case.request_body("a", json!({ "input": [] }));
+    case.received("a", named_events(events).as_bytes());
+    case.try_reduce(&Options::default()).unwrap().graph
 }

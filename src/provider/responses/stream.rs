@@ -3,6 +3,7 @@
 
 mod events;
 mod item;
+mod nested;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -142,7 +142,6 @@ pub(super) static SHAPES: [EventShape; 15] = [
         others: &["error", "reason", "required_input"],
         ..NO_MEMBERS
     },
-    // Pieces of calls and outputs, which the item has when it is done.
     EventShape {
         types: &[
             "response.shell_call_command.added",
@@ -153,7 +152,7 @@ pub(super) static SHAPES: [EventShape; 15] = [
             "response.apply_patch_call_operation_diff.delta",
             "response.apply_patch_call_operation_diff.done",
         ],
-        keeps_rest: true,
+        others: &["command", "command_index", "delta", "diff", "output"],
         ..NO_MEMBERS
     },
 ];

@@ -7,6 +7,8 @@ use serde_json::value::RawValue;
 use crate::provider::assembler::{Event, Growing, GrowingObject, Mismatch};
 use crate::provider::object::{Object, list};
 
+use super::nested::NestedText;
+
 /// An item of which events have arrived.
 #[derive(Debug, Default)]
 pub(super) struct StreamedItem {
@@ -58,7 +60,9 @@ impl Place {
 /// Returns `true` if events of this kind are about a part of an item. `kind` is without `response.`.
 pub(super) fn is_piece(kind: &str) -> bool {
     let name = kind.rsplit_once('.').map_or("", |(name, _)| name);
-    Place::of(name).is_some() || matches!(name, "content_part" | "reasoning_summary_part" | "output_text.annotation")
+    Place::of(name).is_some()
+        || NestedText::of(name).is_some()
+        || matches!(name, "content_part" | "reasoning_summary_part" | "output_text.annotation")
 }
 
 impl StreamedItem {
@@ -102,19 +106,31 @@ impl StreamedItem {
                 let annotation = data.non_null("annotation").map(Growing::new);
                 part.edit_list("annotations", |annotations| annotations.extend(annotation));
             }
-            name => {
-                let place = Place::of(name).ok_or(Mismatch)?;
-                self.set_missing("type", || Growing::text(place.item_type()));
-                self.set_missing_members(event);
-                let (members, member) = self.members_at(&place, event);
-                match step {
-                    "delta" => members.append(member, data.get("delta").ok_or(Mismatch)?)?,
-                    // The whole text, under its own name.
-                    _ => data.get(member).into_iter().for_each(|text| members.set(member, text)),
+            name => match NestedText::of(name) {
+                Some(text) => {
+                    self.set_missing("type", || Growing::text(text.item_type()));
+                    self.set_missing_members(event);
+                    text.push(&mut self.members, step, data)?;
                 }
-            }
+                None => self.push_text(&Place::of(name).ok_or(Mismatch)?, step, event)?,
+            },
         }
         Ok(())
+    }
+
+    /// Adds an event about a text of the item.
+    fn push_text(&mut self, place: &Place, step: &str, event: &Event<'_>) -> Result<(), Mismatch> {
+        self.set_missing("type", || Growing::text(place.item_type()));
+        self.set_missing_members(event);
+        let (members, member) = self.members_at(place, event);
+        match step {
+            "delta" => members.append(member, event.data.get("delta").ok_or(Mismatch)?),
+            // The whole text, under its own name.
+            _ => {
+                event.data.get(member).into_iter().for_each(|text| members.set(member, text));
+                Ok(())
+            }
+        }
     }
 
     /// Sets a member of an item whose start did not arrive.
