@@ -17,6 +17,7 @@ mod added_field;
 mod agent;
 mod cell;
 mod compaction;
+mod end_detail;
 mod id;
 mod inference;
 mod other;
@@ -37,6 +38,7 @@ pub use cell::{CodeCellEnded, CodeCellInitialResponse, CodeCellStarted};
 pub use compaction::{
     CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted,
 };
+pub use end_detail::{EndDetail, EndedBy};
 pub(crate) use id::text_newtype;
 pub use id::{
     AgentPath, CallId, CompactionId, CompactionRequestId, EdgeId, InferenceId, McpCallId, OtelSpanId, OtelTraceId,

@@ -56,6 +56,11 @@
 //! any of these is cancelled. A turn ends as its last inference call did, and a thread as its last turn did, unless the
 //! shutdown ends it while no turn is open: it is then completed.
 //!
+//! The end event of an operation tells what ended it (`ended_by`: `handle`, `close`, `error_event`, `settled` or `shutdown`),
+//! the type of its error (`error_type`: the span's `error.type`, or the HTTP status of the response), and the fields of its
+//! span that no rule reads and that are no content (`attributes`), masked: at most 64, and 8 KiB with their names. The graph has
+//! them, and an export has them as attributes of the span.
+//!
 //! A span may never close, because a connection pool or a spawned task holds a clone of it. So an inference call, a tool
 //! call or a compaction request that has an answer, a result or an error settles when the last thread exits its span, and
 //! ends at that time when its turn ends, when a model is called in its thread, or at the shutdown. Whoever enters the span

@@ -100,6 +100,7 @@ pub(crate) const CODE_CELL_SOURCE: &str = "otel_trace.code_cell.source";
 pub(crate) const CODE_CELL_STATUS: &str = "otel_trace.code_cell.status";
 pub(crate) const COMPACTION_ID: &str = "otel_trace.compaction.id";
 pub(crate) const DESCRIBED: &str = "otel_trace.described";
+pub(crate) const ENDED_BY: &str = "otel_trace.ended_by";
 pub(crate) const EVENT: &str = "otel_trace.event";
 pub(crate) const KIND: &str = "otel_trace.kind";
 pub(crate) const LINK: &str = "otel_trace.link";
@@ -129,6 +130,36 @@ pub(crate) const THREAD_ID: &str = "otel_trace.thread.id";
 pub(crate) const TRUNCATED: &str = "otel_trace.truncated";
 pub(crate) const TURN_ID: &str = "otel_trace.turn.id";
 pub(crate) const UPSTREAM_REQUEST_ID: &str = "otel_trace.upstream_request_id";
+
+/// Attributes that hold content, by which frameworks record messages, arguments and results. Some number them:
+/// `gen_ai.prompt.0.content`.
+const CONTENT: [&str; 17] = [
+    INPUT_MESSAGES,
+    OUTPUT_MESSAGES,
+    SYSTEM_INSTRUCTIONS,
+    TOOL_DEFINITIONS,
+    TOOL_CALL_ARGUMENTS,
+    TOOL_CALL_RESULT,
+    CODE_CELL_SOURCE,
+    PAYLOAD,
+    PROMPT,
+    COMPLETION,
+    "gen_ai.retrieval.documents",
+    "gen_ai.retrieval.query.text",
+    "input.value",
+    "output.value",
+    "llm.input_messages",
+    "llm.output_messages",
+    "llm.prompts",
+];
+
+/// Returns `true` if an attribute of this name holds content.
+pub(crate) fn is_content(name: &str) -> bool {
+    CONTENT.iter().any(|content| {
+        let rest = name.strip_prefix(content);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
 
 /// The attributes that hold settings of a request, beside model and messages.
 pub(crate) const REQUEST_SETTINGS: [&str; 12] = [

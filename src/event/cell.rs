@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallId, CellStatus, PayloadRef, RuntimeCellId, added_field};
+use super::{CallId, CellStatus, EndedBy, PayloadRef, RawJson, RuntimeCellId, added_field};
 
 /// The script of a code cell is about to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,4 +41,13 @@ pub struct CodeCellEnded {
     /// Payload of kind `tool_result` that contains the last output of the script.
     #[serde(default)]
     pub response_payload: Option<PayloadRef>,
+    /// What ended the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<EndedBy>,
+    /// Type of the error: the span's `error.type`, or the HTTP status of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub error_type: Option<Box<str>>,
+    /// Fields of the span that only the program knows, a JSON object by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<RawJson>,
 }

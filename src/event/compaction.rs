@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CompactionId, CompactionRequestId, PayloadRef, ThreadId, TurnId};
+use super::{CompactionId, CompactionRequestId, EndedBy, PayloadRef, RawJson, ThreadId, TurnId, added_field};
 
 /// A compaction request was built and is about to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,15 @@ pub struct CompactionRequestCompleted {
     pub compaction_request_id: CompactionRequestId,
     /// Payload of kind `compaction_response`: the body of the response.
     pub response_payload: PayloadRef,
+    /// What ended the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<EndedBy>,
+    /// Type of the error: the span's `error.type`, or the HTTP status of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub error_type: Option<Box<str>>,
+    /// Fields of the span that only the program knows, a JSON object by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<RawJson>,
 }
 
 /// A compaction request failed or was abandoned.
@@ -44,6 +53,15 @@ pub struct CompactionRequestFailed {
     pub compaction_request_id: CompactionRequestId,
     /// Message of the error, or reason for abandoning the request.
     pub error: String,
+    /// What ended the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<EndedBy>,
+    /// Type of the error: the span's `error.type`, or the HTTP status of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub error_type: Option<Box<str>>,
+    /// Fields of the span that only the program knows, a JSON object by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<RawJson>,
 }
 
 /// A shorter history replaced the history of a thread.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{InferenceId, PayloadRef, RequestId, ResponseId, ThreadId, TurnId, UnixMillis, Usage};
+use super::{
+    EndedBy, InferenceId, PayloadRef, RawJson, RequestId, ResponseId, ThreadId, TurnId, UnixMillis, Usage, added_field,
+};
 
 /// An inference request was built and is about to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +73,15 @@ pub struct InferenceCompleted {
     /// Payload with the bytes of the response as they were received. `None` if they are one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
+    /// What ended the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<EndedBy>,
+    /// Type of the error: the span's `error.type`, or the HTTP status of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub error_type: Option<Box<str>>,
+    /// Fields of the span that only the program knows, a JSON object by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<RawJson>,
 }
 
 /// The inference call ended with an error.
@@ -95,6 +106,15 @@ pub struct InferenceFailed {
     /// Payload with the bytes of the response as they were received. `None` if they are one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
+    /// What ended the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<EndedBy>,
+    /// Type of the error: the span's `error.type`, or the HTTP status of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub error_type: Option<Box<str>>,
+    /// Fields of the span that only the program knows, a JSON object by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<RawJson>,
 }
 
 /// The inference call was cancelled before its response was complete. This event is a later addition to format 1.
@@ -119,6 +139,15 @@ pub struct InferenceCancelled {
     /// Payload with the bytes of the response as they were received. `None` if they are one JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire_payload: Option<Box<PayloadRef>>,
+    /// What ended the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<EndedBy>,
+    /// Type of the error: the span's `error.type`, or the HTTP status of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub error_type: Option<Box<str>>,
+    /// Fields of the span that only the program knows, a JSON object by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<RawJson>,
 }
 
 /// The id that the provider gave an HTTP request, as far as it was recorded.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentPath, ExecutionStatus, PayloadRef, RolloutStatus, ThreadId, TraceId, TurnId, added_field};
+use super::{
+    AgentPath, EndedBy, ExecutionStatus, PayloadRef, RawJson, RolloutStatus, ThreadId, TraceId, TurnId, added_field,
+};
 
 /// The recording of a rollout started. The first line of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +48,15 @@ pub struct ThreadEnded {
     /// Error message, if the thread failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What ended the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<EndedBy>,
+    /// Type of the error: the span's `error.type`, or the HTTP status of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub error_type: Option<Box<str>>,
+    /// Fields of the span that only the program knows, a JSON object by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<RawJson>,
 }
 
 /// A turn of a thread started.
@@ -69,4 +80,13 @@ pub struct TurnEnded {
     /// Error message, if the turn failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What ended the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<EndedBy>,
+    /// Type of the error: the span's `error.type`, or the HTTP status of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub error_type: Option<Box<str>>,
+    /// Fields of the span that only the program knows, a JSON object by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<RawJson>,
 }

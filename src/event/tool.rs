@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentPath, CallId, ExecutionStatus, McpCallId, PayloadRef, RuntimeCellId, RuntimeToolId, ToolCallId};
+use super::{
+    AgentPath, CallId, EndedBy, ExecutionStatus, McpCallId, PayloadRef, RawJson, RuntimeCellId, RuntimeToolId,
+    ToolCallId, added_field,
+};
 
 /// A model or a code cell requested a tool call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +80,15 @@ pub struct ToolCallEnded {
     /// Error message, if the call failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What ended the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<EndedBy>,
+    /// Type of the error: the span's `error.type`, or the HTTP status of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "added_field::parse")]
+    pub error_type: Option<Box<str>>,
+    /// Fields of the span that only the program knows, a JSON object by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<RawJson>,
 }
 
 /// The model or code cell that requested a tool call.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{CellStatus, ExecutionStatus, RolloutStatus};
+use super::{CellStatus, EndedBy, ExecutionStatus, RolloutStatus};
 
 /// A word of an event that format 1 does not define, and that was replaced by a word of format 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,8 @@ enum Vocabulary {
     ToolKind,
     ToolSummary,
     RequestInputMode,
+    /// What ended an operation.
+    EndedBy,
 }
 
 /// Types of [`Requester`](super::Requester).
@@ -66,11 +68,18 @@ const INPUT_MODES: [&str; 3] = ["full_snapshot", "incremental", "incremental_wit
 /// Returns the fields of an event that contain words, by the `type` of the event.
 fn fields_with_words(event: &str) -> &'static [(&'static str, Vocabulary)] {
     match event {
-        "rollout_ended" | "thread_ended" => &[("status", Vocabulary::RolloutStatus)],
-        "codex_turn_ended" | "tool_call_ended" | "tool_call_runtime_ended" => {
-            &[("status", Vocabulary::ExecutionStatus)]
+        "rollout_ended" => &[("status", Vocabulary::RolloutStatus)],
+        "thread_ended" => &[("status", Vocabulary::RolloutStatus), ("ended_by", Vocabulary::EndedBy)],
+        "tool_call_runtime_ended" => &[("status", Vocabulary::ExecutionStatus)],
+        "codex_turn_ended" | "tool_call_ended" => {
+            &[("status", Vocabulary::ExecutionStatus), ("ended_by", Vocabulary::EndedBy)]
         }
-        "code_cell_ended" => &[("status", Vocabulary::CellStatus)],
+        "code_cell_ended" => &[("status", Vocabulary::CellStatus), ("ended_by", Vocabulary::EndedBy)],
+        "inference_completed"
+        | "inference_failed"
+        | "inference_cancelled"
+        | "compaction_request_completed"
+        | "compaction_request_failed" => &[("ended_by", Vocabulary::EndedBy)],
         "code_cell_initial_response" => &[("status", Vocabulary::OpenCellStatus)],
         "inference_started" => &[("request_input_mode", Vocabulary::RequestInputMode)],
         "tool_call_started" => &[
@@ -112,9 +121,10 @@ impl Vocabulary {
             Self::ToolKind => |word| TOOL_KINDS.contains(&word),
             Self::ToolSummary => |word| TOOL_SUMMARIES.contains(&word),
             Self::RequestInputMode => |word| INPUT_MODES.contains(&word),
+            Self::EndedBy => is_known::<EndedBy>,
         };
         let word = match self {
-            Self::RolloutStatus | Self::ExecutionStatus | Self::CellStatus | Self::OpenCellStatus => {
+            Self::RolloutStatus | Self::ExecutionStatus | Self::CellStatus | Self::OpenCellStatus | Self::EndedBy => {
                 serde_json::from_str::<String>(value.get()).ok()?
             }
             Self::Requester | Self::ToolKind | Self::ToolSummary | Self::RequestInputMode => {
@@ -133,7 +143,7 @@ impl Vocabulary {
             Self::Requester => (json!({ "type": "model" }), Some("model")),
             Self::ToolKind => (json!({ "type": "other", "name": word }), Some("other")),
             Self::ToolSummary => (generic_summary(value), Some("generic")),
-            Self::RequestInputMode => (Value::Null, None),
+            Self::RequestInputMode | Self::EndedBy => (Value::Null, None),
         }
     }
 }

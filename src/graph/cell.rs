@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{CellId, Evidence, Execution, ItemId, LiveSpan};
-use crate::event::{CallId, CellStatus, RuntimeCellId, Seq, ThreadId, ToolCallId, TurnId, UnixMillis};
+use crate::event::{CallId, CellStatus, EndDetail, RuntimeCellId, Seq, ThreadId, ToolCallId, TurnId, UnixMillis};
 
 /// A code cell: a script that a model wrote and that may call tools. In `state.json`, an entry of `code_cells`.
 #[derive(Debug, Clone, Serialize)]
@@ -49,6 +49,10 @@ pub struct CodeCell {
     pub nested_tool_call_ids: Vec<ToolCallId>,
     /// Tool calls that waited for the cell, in order of start.
     pub wait_tool_call_ids: Vec<ToolCallId>,
+    /// What ended it, the type of its error, and the own fields of its span, if the log has them. In `state.json`, the
+    /// optional fields `ended_by`, `error_type` and `attributes`.
+    #[serde(flatten)]
+    pub end: Option<Box<EndDetail>>,
     /// OpenTelemetry span of the cell while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,

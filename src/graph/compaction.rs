@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Evidence, Execution, ItemId, LiveSpan, usage};
-use crate::event::{CompactionId, CompactionRequestId, RawPayloadId, ThreadId, TurnId, UnixMillis, Usage};
+use crate::event::{CompactionId, CompactionRequestId, EndDetail, RawPayloadId, ThreadId, TurnId, UnixMillis, Usage};
 
 /// A compaction: the replacement of a thread's history by a shorter one. In `state.json`, an entry of `compactions`.
 #[derive(Debug, Clone, Serialize)]
@@ -72,6 +72,10 @@ pub struct CompactionRequest {
     /// `state.json`, if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_error: Option<String>,
+    /// What ended it, the type of its error, and the own fields of its span, if the log has them. In `state.json`, the
+    /// optional fields `ended_by`, `error_type` and `attributes`.
+    #[serde(flatten)]
+    pub end: Option<Box<EndDetail>>,
     /// OpenTelemetry span of the request while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,

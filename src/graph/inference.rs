@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::{Evidence, Execution, HistoryEdit, ItemId, LiveSpan};
-use crate::event::{InferenceId, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis, Usage};
+use crate::event::{
+    EndDetail, InferenceId, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis, Usage,
+};
 
 /// An inference call: one request to a model, with its response. In `state.json`, an entry of `inference_calls`.
 #[derive(Debug, Clone)]
@@ -62,6 +64,9 @@ pub struct InferenceCall {
     /// Changes of the conversation by the provider, before the model read it. Empty, and absent from `state.json`, if
     /// there are none.
     pub history_edits: Vec<HistoryEdit>,
+    /// What ended it, the type of its error, and the own fields of its span, if the log has them. In `state.json`, the
+    /// optional fields `ended_by`, `error_type` and `attributes`.
+    pub end: Option<Box<EndDetail>>,
     /// OpenTelemetry span of the call while the program ran.
     pub span: LiveSpan,
     /// Events and payloads from which the call was reduced. Not in `state.json`.

@@ -14,7 +14,8 @@ use super::{
     TerminalOperation, TerminalSession, Thread, ToolCall, Totals, Turn,
 };
 use crate::event::{
-    CallId, InferenceId, PayloadRef, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis,
+    CallId, EndDetail, InferenceId, PayloadRef, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId,
+    UnixMillis,
 };
 
 /// The form in which `state.json` lists the items of requests.
@@ -323,6 +324,8 @@ struct WireCall<'a> {
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_error: Option<&'a str>,
+    #[serde(flatten)]
+    end: Option<&'a EndDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     instructions: Option<&'a Pointer>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -355,6 +358,7 @@ impl<'a> WireCall<'a> {
             first_token_at,
             error,
             provider_error,
+            end,
             raw_request_payload_id,
             raw_response_payload_id,
             raw_response_chunk_ids,
@@ -401,6 +405,7 @@ impl<'a> WireCall<'a> {
             response_id: response_id.as_ref(),
             error: error.as_deref(),
             provider_error: provider_error.as_deref(),
+            end: end.as_deref(),
             instructions: instructions.as_ref(),
             tools: tools.as_ref(),
             compacted_before: *compacted_before,

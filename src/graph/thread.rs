@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Evidence, Execution, ItemId, LiveSpan, Totals};
-use crate::event::{AgentPath, EdgeId, InferenceId, ThreadId, ToolCallId, TurnId};
+use crate::event::{AgentPath, EdgeId, EndDetail, InferenceId, ThreadId, ToolCallId, TurnId};
 
 /// A thread: the conversation of one agent. In `state.json`, an entry of `threads`.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +36,10 @@ pub struct Thread {
     pub item_ids: Vec<ItemId>,
     /// Numbers of calls, tokens and milliseconds of the thread.
     pub totals: Totals,
+    /// What ended it, the type of its error, and the own fields of its span, if the log has them. In `state.json`, the
+    /// optional fields `ended_by`, `error_type` and `attributes`.
+    #[serde(flatten)]
+    pub end: Option<Box<EndDetail>>,
     /// OpenTelemetry span of the thread while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,
@@ -85,6 +89,10 @@ pub struct Turn {
     pub input_item_ids: Vec<ItemId>,
     /// Numbers of calls, tokens and milliseconds of the turn.
     pub totals: Totals,
+    /// What ended it, the type of its error, and the own fields of its span, if the log has them. In `state.json`, the
+    /// optional fields `ended_by`, `error_type` and `attributes`.
+    #[serde(flatten)]
+    pub end: Option<Box<EndDetail>>,
     /// OpenTelemetry span of the turn while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,

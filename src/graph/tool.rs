@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{CellId, Evidence, Execution, ItemId, LiveSpan, McpTool, OperationId};
 use crate::event::{
-    CallId, InferenceId, McpCallId, RawPayloadId, RuntimeToolId, ThreadId, ToolCallId, ToolKind, ToolSummary, TurnId,
+    CallId, EndDetail, InferenceId, McpCallId, RawPayloadId, RuntimeToolId, ThreadId, ToolCallId, ToolKind,
+    ToolSummary, TurnId,
 };
 
 /// A tool call, requested by a model or by a code cell. In `state.json`, an entry of `tool_calls`.
@@ -61,6 +62,10 @@ pub struct ToolCall {
     /// Error message, if the call failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What ended it, the type of its error, and the own fields of its span, if the log has them. In `state.json`, the
+    /// optional fields `ended_by`, `error_type` and `attributes`.
+    #[serde(flatten)]
+    pub end: Option<Box<EndDetail>>,
     /// OpenTelemetry span of the call while the program ran.
     #[serde(flatten)]
     pub span: LiveSpan,

@@ -143,7 +143,9 @@ impl Session {
     /// Counts an event of the program that is about no recorded operation. Without an `on_loss` callback, also warns on
     /// stderr, once.
     pub(in crate::layer) fn report_orphan(&self, summary: &str, is_kept: bool) {
-        self.options.report_loss(Lost::OrphanEvent, summary);
+        // The name in it comes from the program.
+        let summary = self.options.mask_text(EventKind::Other, summary);
+        self.options.report_loss(Lost::OrphanEvent, summary.as_ref());
         if self.options.on_loss.is_none() && !self.warned_orphan.swap(true, Ordering::Relaxed) {
             let kept = if is_kept {
                 "it is kept in the log as `orphan_event`"

@@ -16,6 +16,7 @@ mod instant_target;
 mod json_text;
 pub(super) mod operations;
 mod outcome_event;
+mod own_fields;
 pub(super) mod record_layer;
 mod session_fields;
 mod setting_fields;

@@ -71,6 +71,16 @@ impl TextField for String {
     }
 }
 
+impl TextField for Box<str> {
+    fn as_event_text(&self) -> EventText<'_> {
+        EventText::Plain(self)
+    }
+
+    fn set(&mut self, text: String) {
+        *self = text.into();
+    }
+}
+
 impl TextField for Arc<str> {
     fn as_event_text(&self) -> EventText<'_> {
         EventText::Plain(self)
@@ -101,25 +111,50 @@ impl TextField for RawJson {
     }
 }
 
+/// Visits the texts that every end event may have.
+macro_rules! end_texts {
+    ($event:ident, $visit:ident $(, $mutable:tt)?) => {{
+        if let Some(error_type) = &$($mutable)? $event.error_type { $visit(error_type) }
+        if let Some(attributes) = &$($mutable)? $event.attributes { $visit(attributes) }
+    }};
+}
+
 /// Generates the visitors of all text fields, shared and mutable, from one list.
 macro_rules! texts {
     ($name:ident, $kind:ident, $summary:ident $(, $mutable:tt)?) => {
         fn $name(event: &$($mutable)? Event, visit: &mut dyn FnMut(&$($mutable)? dyn TextField)) {
             match event {
                 Event::ThreadStarted(e) => visit(&$($mutable)? e.agent_path),
-                Event::ThreadEnded(e) => if let Some(error) = &$($mutable)? e.error { visit(error) },
-                Event::TurnEnded(e) => if let Some(error) = &$($mutable)? e.error { visit(error) },
+                Event::ThreadEnded(e) => {
+                    if let Some(error) = &$($mutable)? e.error { visit(error) }
+                    end_texts!(e, visit $(, $mutable)?);
+                }
+                Event::TurnEnded(e) => {
+                    if let Some(error) = &$($mutable)? e.error { visit(error) }
+                    end_texts!(e, visit $(, $mutable)?);
+                }
                 Event::InferenceStarted(e) => {
                     visit(&$($mutable)? e.model);
                     visit(&$($mutable)? e.provider_name);
                 }
-                Event::InferenceFailed(e) => visit(&$($mutable)? e.error),
-                Event::InferenceCancelled(e) => visit(&$($mutable)? e.reason),
+                Event::InferenceCompleted(e) => end_texts!(e, visit $(, $mutable)?),
+                Event::InferenceFailed(e) => {
+                    visit(&$($mutable)? e.error);
+                    end_texts!(e, visit $(, $mutable)?);
+                }
+                Event::InferenceCancelled(e) => {
+                    visit(&$($mutable)? e.reason);
+                    end_texts!(e, visit $(, $mutable)?);
+                }
                 Event::ToolCallStarted(e) => {
                     $kind(&$($mutable)? e.kind, visit);
                     $summary(&$($mutable)? e.summary, visit);
                 }
-                Event::ToolCallEnded(e) => if let Some(error) = &$($mutable)? e.error { visit(error) },
+                Event::ToolCallEnded(e) => {
+                    if let Some(error) = &$($mutable)? e.error { visit(error) }
+                    end_texts!(e, visit $(, $mutable)?);
+                }
+                Event::CodeCellEnded(e) => end_texts!(e, visit $(, $mutable)?),
                 Event::CodeCellStarted(e) => {
                     visit(&$($mutable)? e.source_js);
                     if let Some(name) = &$($mutable)? e.tool_name { visit(name) }
@@ -128,7 +163,11 @@ macro_rules! texts {
                     visit(&$($mutable)? e.model);
                     visit(&$($mutable)? e.provider_name);
                 }
-                Event::CompactionRequestFailed(e) => visit(&$($mutable)? e.error),
+                Event::CompactionRequestCompleted(e) => end_texts!(e, visit $(, $mutable)?),
+                Event::CompactionRequestFailed(e) => {
+                    visit(&$($mutable)? e.error);
+                    end_texts!(e, visit $(, $mutable)?);
+                }
                 Event::AgentResultObserved(e) => visit(&$($mutable)? e.message),
                 Event::ProtocolEventObserved(e) => visit(&$($mutable)? e.event_type),
                 Event::Other(e) => {
@@ -138,13 +177,10 @@ macro_rules! texts {
                 Event::RolloutStarted(_)
                 | Event::RolloutEnded(_)
                 | Event::TurnStarted(_)
-                | Event::InferenceCompleted(_)
                 | Event::McpToolCallCorrelationAssigned(_)
                 | Event::ToolCallRuntimeStarted(_)
                 | Event::ToolCallRuntimeEnded(_)
                 | Event::CodeCellInitialResponse(_)
-                | Event::CodeCellEnded(_)
-                | Event::CompactionRequestCompleted(_)
                 | Event::CompactionInstalled(_) => {}
             }
         }

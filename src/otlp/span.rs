@@ -6,7 +6,6 @@ pub mod attribute;
 pub(in crate::otlp) mod content_policy;
 pub(in crate::otlp) mod describe;
 pub(in crate::otlp) mod digest;
-pub(in crate::otlp) mod error_type;
 pub(in crate::otlp) mod facts;
 mod foreign;
 pub(in crate::otlp) mod kind;

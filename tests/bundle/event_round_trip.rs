@@ -65,14 +65,24 @@ fn absent_original_fields_are_null_and_later_ones_omitted() {
         first_token_at_unix_ms: None,
         usage: None,
         wire_payload: None,
+        ended_by: None,
+        error_type: None,
+        attributes: None,
     };
     check(
         cancelled.into(),
         json!({ "type": "inference_cancelled", "inference_call_id": "i", "reason": "r",
                 "partial_response_payload": null }),
     );
-    let ended =
-        ToolCallEnded { tool_call_id: "t".into(), status: ExecutionStatus::Aborted, result_payload: None, error: None };
+    let ended = ToolCallEnded {
+        tool_call_id: "t".into(),
+        status: ExecutionStatus::Aborted,
+        result_payload: None,
+        error: None,
+        ended_by: None,
+        error_type: None,
+        attributes: None,
+    };
     check(
         ended.into(),
         json!({ "type": "tool_call_ended", "tool_call_id": "t", "status": "aborted", "result_payload": null }),

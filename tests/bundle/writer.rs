@@ -69,7 +69,14 @@ fn last_request_of_an_ended_thread_is_released() {
         length() - before
     };
     assert!(grown_by() > 50_000 && grown_by() < 1_000, "a repeated request is stored as a difference");
-    let ended = ThreadEnded { thread_id: "t".into(), status: RolloutStatus::Completed, error: None };
+    let ended = ThreadEnded {
+        thread_id: "t".into(),
+        status: RolloutStatus::Completed,
+        error: None,
+        ended_by: None,
+        error_type: None,
+        attributes: None,
+    };
     append(&writer, &ended.into()).unwrap();
     assert!(grown_by() > 50_000, "after the end of its thread a request is stored whole");
 }

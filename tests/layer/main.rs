@@ -14,6 +14,7 @@ mod context;
 mod conversations;
 mod disabled;
 mod documented;
+mod end_details;
 mod ends;
 mod exit;
 mod facts;

@@ -82,7 +82,7 @@ pub(crate) fn record_secret_everywhere(secret: &str) {
     drop(span);
     let span = info_span!("execute_tool", gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "t",
         gen_ai.tool.call.id = "call_5", gen_ai.tool.call.arguments = %arguments, gen_ai.tool.call.result = %text,
-        otel.status_code = "ERROR", otel.status_description = %text);
+        otel.status_code = "ERROR", otel.status_description = %text, note = %text, password = secret, nested = ?named);
     span.in_scope(|| {
         span.otel_trace().record_payload(PayloadKind::ToolRuntimeEvent, Exact(&[text.as_bytes(), &[0xFF]].concat()))
     });
@@ -279,6 +279,9 @@ fn writer_masks_the_text_of_events() {
         first_token_at_unix_ms: None,
         usage: None,
         wire_payload: None,
+        ended_by: None,
+        error_type: None,
+        attributes: None,
     };
     writer.append(UnixMillis(0).into(), &EventContext::default(), &event.into()).unwrap();
     let line = std::fs::read_to_string(writer.path().join("trace.jsonl")).unwrap();

@@ -28,8 +28,30 @@ pub(crate) fn check_backward_clock(step: i64) {
             .into(),
         ),
         (&in_turn, TurnStarted { turn_id: "u".into(), thread_id: "t".into() }.into()),
-        (&in_turn, TurnEnded { turn_id: "u".into(), status: ExecutionStatus::Completed, error: None }.into()),
-        (&none, ThreadEnded { thread_id: "t".into(), status: RolloutStatus::Completed, error: None }.into()),
+        (
+            &in_turn,
+            TurnEnded {
+                turn_id: "u".into(),
+                status: ExecutionStatus::Completed,
+                error: None,
+                ended_by: None,
+                error_type: None,
+                attributes: None,
+            }
+            .into(),
+        ),
+        (
+            &none,
+            ThreadEnded {
+                thread_id: "t".into(),
+                status: RolloutStatus::Completed,
+                error: None,
+                ended_by: None,
+                error_type: None,
+                attributes: None,
+            }
+            .into(),
+        ),
         (&none, RolloutEnded { status: RolloutStatus::Completed }.into()),
     ];
     for ((context, event), n) in events.iter().zip(1..) {

@@ -9,13 +9,14 @@ use super::handle_link::HandleLink;
 use super::inside_thread::CellInside;
 use super::kept_handles::AnyHandle;
 use super::lifecycle::Lifecycle;
+use super::span_end::SpanEnd;
 use super::thread::ThreadOperation;
 use super::thread_recording::{JsonPayload, SpanRecording};
 use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::Body;
 use crate::event::{
-    CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EventKind, PayloadKind, PayloadRef,
-    RuntimeCellId, Timestamp,
+    CallId, CellStatus, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, EndDetail, EventKind, PayloadKind,
+    PayloadRef, RuntimeCellId, Timestamp,
 };
 use crate::layer::session::Session;
 use crate::layer::session::live::{Live, end_live};
@@ -122,6 +123,11 @@ impl CodeCellOperation {
         own.into_iter().chain(given)
     }
 
+    /// Sets what the span of the cell tells of its end.
+    pub(in crate::layer) fn set_span_end(&self, span_end: SpanEnd) {
+        self.lifecycle.set_span_end(span_end);
+    }
+
     /// Returns `true` if events refer to the cell by `id`.
     pub(in crate::layer) fn has_id(&self, id: &str) -> bool {
         let own = self.id.get().is_some_and(|own| own.as_str() == id);
@@ -192,7 +198,7 @@ impl CodeCellOperation {
         });
         match is_first {
             Some(true) if keeps_running(status) => {}
-            Some(true) => self.write_end(status, ended_with, at),
+            Some(true) => self.write_end(status, ended_with, &End::Completed, at),
             // A response after the first one, or after the end, is still evidence: it is referenced by a separate
             // payload event.
             Some(false) | None => {
@@ -211,13 +217,13 @@ impl CodeCellOperation {
         }
         let Some((recording, ..)) = self.ensure_started(at) else { return };
         let payload = self.store_result(recording, body, at);
-        self.write_end(status, payload, at);
+        self.write_end(status, payload, &End::Completed, at);
     }
 
     /// Ends the cell with this payload. If the cell has already ended, the payload is referenced by a separate payload
     /// event.
-    fn write_end(self: &Arc<Self>, status: CellStatus, payload: Option<PayloadRef>, at: Timestamp) {
-        if let Some(unreferenced) = self.try_write_end(status, payload, at) {
+    fn write_end(self: &Arc<Self>, status: CellStatus, payload: Option<PayloadRef>, end: &End, at: Timestamp) {
+        if let Some(unreferenced) = self.try_write_end(status, payload, end, at) {
             self.write_payload_event(unreferenced, at);
         }
     }
@@ -264,6 +270,7 @@ impl CodeCellOperation {
         self: &Arc<Self>,
         status: CellStatus,
         payload: Option<PayloadRef>,
+        end: &End,
         at: Timestamp,
     ) -> Option<PayloadRef> {
         let mut payload = payload;
@@ -276,7 +283,10 @@ impl CodeCellOperation {
                 let first = CodeCellInitialResponse { runtime_cell_id: id.clone(), status, response_payload: None };
                 recording.write_event(&scope.context, first, at);
             }
-            let ended = CodeCellEnded { runtime_cell_id: id.clone(), status, response_payload };
+            let EndDetail { ended_by, error_type, attributes } =
+                self.lifecycle.take_span_end().detail(end, status == CellStatus::Failed);
+            let runtime_cell_id = id.clone();
+            let ended = CodeCellEnded { runtime_cell_id, status, response_payload, ended_by, error_type, attributes };
             recording.write_event(&scope.context, ended, at);
             self.turn.end_inside(false);
         });
@@ -300,14 +310,14 @@ impl CodeCellOperation {
             (progress.response_status, progress.error.is_some())
         };
         let status = match end {
-            End::Completed => CellStatus::Completed,
+            End::Completed | End::ClosedOk => CellStatus::Completed,
             End::Failed(_) => CellStatus::Failed,
             End::Cancelled(_) | End::Shutdown => CellStatus::Terminated,
             End::Closed if response_status == Some(CellStatus::Yielded) => return,
             End::Closed if failed || self.lifecycle.unwound(end).is_some() => CellStatus::Failed,
             End::Closed => CellStatus::Terminated,
         };
-        self.write_end(status, None, at);
+        self.write_end(status, None, end, at);
     }
 }
 
@@ -323,7 +333,15 @@ impl CellInside for CodeCellOperation {
     }
 
     fn end_with_turn(self: Arc<Self>, end: &End, at: Timestamp) {
-        self.end(end, at);
+        if !self.lifecycle.is_open() {
+            return self.end(end, at);
+        }
+        let status = match end {
+            End::Failed(_) => CellStatus::Failed,
+            End::Closed | End::ClosedOk | End::Completed | End::Cancelled(_) | End::Shutdown => CellStatus::Terminated,
+        };
+        // Not the program has ended the cell, but what encloses it.
+        self.write_end(status, None, &End::Closed, at);
     }
 }
 

@@ -6,12 +6,13 @@ use super::end::{End, SHUT_DOWN, UNANSWERED};
 use super::inference::InferenceFacts;
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
+use super::span_end::SpanEnd;
 use super::thread_recording::{JsonPayload, SpanRecording, ThreadRecording};
 use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::{Body, Json, Lost, ReadyBody};
 use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,
-    CompactionRequestStarted, Event, EventKind, PayloadKind, PayloadRef, Timestamp,
+    CompactionRequestStarted, EndDetail, Event, EventKind, PayloadKind, PayloadRef, Timestamp,
 };
 use crate::layer::session::Session;
 use crate::layer::session::live::{Live, end_live};
@@ -283,6 +284,16 @@ impl CompactionOperation {
         }
     }
 
+    /// Sets what the span of the request tells of its end.
+    pub(in crate::layer) fn set_span_end(&self, span_end: SpanEnd) {
+        self.lifecycle.set_span_end(span_end);
+    }
+
+    /// Records that the operation had settled, and ends while its span stays open.
+    pub(in crate::layer) fn set_settled(&self) {
+        self.lifecycle.set_settled();
+    }
+
     /// Sets the span, which has settled: the shutdown ends the call at that time.
     pub(in crate::layer) fn settle(&self, span: &Weak<dyn SettledSpan>) {
         self.settled.set(Weak::clone(span));
@@ -338,15 +349,33 @@ impl CompactionOperation {
             (End::Cancelled(reason), _) => Some(reason.clone()),
             (End::Shutdown, _) => Some(SHUT_DOWN.to_owned()),
             (End::Closed, error @ Some(_)) => error,
-            (End::Closed | End::Completed, _) => None,
+            (End::Closed | End::ClosedOk | End::Completed, _) => None,
         };
+        let has_failed = error.is_some() || response.is_none();
+        let EndDetail { ended_by, error_type, attributes } = self.lifecycle.take_span_end().detail(end, has_failed);
         match (error, response) {
             (None, Some(response_payload)) => {
-                (CompactionRequestCompleted { compaction_id, compaction_request_id, response_payload }.into(), None)
+                let completed = CompactionRequestCompleted {
+                    compaction_id,
+                    compaction_request_id,
+                    response_payload,
+                    ended_by,
+                    error_type,
+                    attributes,
+                };
+                (completed.into(), None)
             }
             (error, response) => {
                 let error = error.unwrap_or_else(|| self.lifecycle.unwound(end).unwrap_or(UNANSWERED).to_owned());
-                (CompactionRequestFailed { compaction_id, compaction_request_id, error }.into(), response)
+                let failed = CompactionRequestFailed {
+                    compaction_id,
+                    compaction_request_id,
+                    error,
+                    ended_by,
+                    error_type,
+                    attributes,
+                };
+                (failed.into(), response)
             }
         }
     }

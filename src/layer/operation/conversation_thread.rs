@@ -67,6 +67,6 @@ impl ConversationThread for ThreadOperation {
     }
 
     fn end_idle(self: Arc<Self>) {
-        self.end(End::Completed, Timestamp::now());
+        self.end(End::ClosedOk, Timestamp::now());
     }
 }

@@ -6,7 +6,9 @@ pub(in crate::layer) enum End {
     /// The span closed, or the last clone of its handle was dropped. The recorded fields and payloads decide the
     /// status.
     Closed,
-    /// Completed: the program called `complete`, or the span closed with the status `OK`.
+    /// The span closed with the status `OK`.
+    ClosedOk,
+    /// Completed: the program called `complete`.
     Completed,
     /// Failed with this error.
     Failed(String),
@@ -22,7 +24,7 @@ impl End {
         match self {
             Self::Failed(error) => Self::Failed(redact(error)),
             Self::Cancelled(reason) => Self::Cancelled(redact(reason)),
-            Self::Closed | Self::Completed | Self::Shutdown => self.clone(),
+            Self::Closed | Self::ClosedOk | Self::Completed | Self::Shutdown => self.clone(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::end::End;
 use super::inference_progress::{InferenceOutcome, InferenceProgress, Unanswered};
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
+use super::span_end::SpanEnd;
 use super::thread_recording::{SpanRecording, ThreadRecording};
 use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::{Body, BodyBuf, BodyError, Json, Lost, ReadyBody, Stored};
@@ -181,6 +182,16 @@ impl InferenceOperation {
         lock(&self.progress).unanswered == Some(Unanswered::Refused)
     }
 
+    /// Sets what the span of the call tells of its end.
+    pub(in crate::layer) fn set_span_end(&self, span_end: SpanEnd) {
+        self.lifecycle.set_span_end(span_end);
+    }
+
+    /// Records that the operation had settled, and ends while its span stays open.
+    pub(in crate::layer) fn set_settled(&self) {
+        self.lifecycle.set_settled();
+    }
+
     /// Sets the span, which has settled: the shutdown ends the call at that time.
     pub(in crate::layer) fn settle(&self, span: &Weak<dyn SettledSpan>) {
         self.settled.set(Weak::clone(span));
@@ -221,7 +232,11 @@ impl InferenceOperation {
         // Read under the lifecycle's lock: a response may have arrived after `end` was called.
         let mut progress = lock(&self.progress).clone();
         let unwound = self.lifecycle.unwound(&end);
-        let outcome = InferenceOutcome::from_end(end, &progress, unwound);
+        let outcome = InferenceOutcome::from_end(end.clone(), &progress, unwound);
+        let has_failed = matches!(outcome, InferenceOutcome::Failed(_));
+        let mut span_end = self.lifecycle.take_span_end();
+        span_end.error_type = span_end.error_type.or_else(|| progress.refused_status());
+        let detail = span_end.detail(&end, has_failed);
         let is_answered = matches!(outcome, InferenceOutcome::Completed) && progress.is_final_answer;
         self.turn().end_inside(is_answered);
         self.turn().last_call().end(&**self, outcome.clone().into());
@@ -235,14 +250,16 @@ impl InferenceOperation {
             InferenceOutcome::Failed(_) | InferenceOutcome::Cancelled(_) => None,
         });
         let event: Event = match (outcome, response) {
-            (InferenceOutcome::Completed, Some(response_payload)) => progress.completed(id, response_payload).into(),
+            (InferenceOutcome::Completed, Some(response_payload)) => {
+                progress.completed(id, response_payload, detail).into()
+            }
             (InferenceOutcome::Completed, None) => {
                 let lost = Lost::Event(EventKind::InferenceCompleted);
                 recording.bundle.writer.report_dependent_loss(lost, "its response could not be stored");
                 return;
             }
-            (InferenceOutcome::Failed(error), partial) => progress.failed(id, error, partial).into(),
-            (InferenceOutcome::Cancelled(reason), partial) => progress.cancelled(id, reason, partial).into(),
+            (InferenceOutcome::Failed(error), partial) => progress.failed(id, error, partial, detail).into(),
+            (InferenceOutcome::Cancelled(reason), partial) => progress.cancelled(id, reason, partial, detail).into(),
         };
         recording.write_event(&scope.context, event, at);
     }

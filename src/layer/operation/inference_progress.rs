@@ -4,8 +4,8 @@ use super::end::{ENDED_EARLY, End, SHUT_DOWN, UNANSWERED};
 use super::last_inside::Outcome;
 use crate::bundle::{Lost, Stored};
 use crate::event::{
-    InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, PayloadRef, ResponseId, UnixMillis,
-    UpstreamRequestId, Usage,
+    EndDetail, InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, PayloadRef, ResponseId,
+    UnixMillis, UpstreamRequestId, Usage,
 };
 
 /// Parts of an inference call that have been recorded so far.
@@ -85,8 +85,19 @@ impl InferenceProgress {
         is_reported && self.failed_response.is_none()
     }
 
+    /// Returns the HTTP status of a call that the provider refused, as the type of its error.
+    pub(super) fn refused_status(&self) -> Option<String> {
+        self.http_status.filter(|_| self.unanswered == Some(Unanswered::Refused)).map(|status| status.to_string())
+    }
+
     /// Returns the end event of a completed call.
-    pub(super) fn completed(self, id: &InferenceId, response_payload: PayloadRef) -> InferenceCompleted {
+    pub(super) fn completed(
+        self,
+        id: &InferenceId,
+        response_payload: PayloadRef,
+        detail: EndDetail,
+    ) -> InferenceCompleted {
+        let EndDetail { ended_by, error_type, attributes } = detail;
         InferenceCompleted {
             inference_call_id: id.clone(),
             response_id: self.response_id,
@@ -95,6 +106,9 @@ impl InferenceProgress {
             first_token_at_unix_ms: self.first_token_at,
             usage: self.usage,
             wire_payload: self.wire_response.or(self.failed_response).map(Box::new),
+            ended_by,
+            error_type,
+            attributes,
         }
     }
 
@@ -104,7 +118,9 @@ impl InferenceProgress {
         id: &InferenceId,
         error: String,
         partial_response_payload: Option<PayloadRef>,
+        detail: EndDetail,
     ) -> InferenceFailed {
+        let EndDetail { ended_by, error_type, attributes } = detail;
         InferenceFailed {
             inference_call_id: id.clone(),
             error,
@@ -113,6 +129,9 @@ impl InferenceProgress {
             first_token_at_unix_ms: self.first_token_at,
             usage: self.usage,
             wire_payload: self.wire_response.or(self.failed_response).map(Box::new),
+            ended_by,
+            error_type,
+            attributes,
         }
     }
 
@@ -122,7 +141,9 @@ impl InferenceProgress {
         id: &InferenceId,
         reason: String,
         partial_response_payload: Option<PayloadRef>,
+        detail: EndDetail,
     ) -> InferenceCancelled {
+        let EndDetail { ended_by, error_type, attributes } = detail;
         InferenceCancelled {
             inference_call_id: id.clone(),
             reason,
@@ -131,6 +152,9 @@ impl InferenceProgress {
             first_token_at_unix_ms: self.first_token_at,
             usage: self.usage,
             wire_payload: self.wire_response.or(self.failed_response).map(Box::new),
+            ended_by,
+            error_type,
+            attributes,
         }
     }
 }
@@ -149,7 +173,7 @@ impl InferenceOutcome {
     /// these, or with a part of a response only, is cancelled. `unwound` is the error of such a panic.
     pub(super) fn from_end(end: End, progress: &InferenceProgress, unwound: Option<&str>) -> Self {
         match end {
-            End::Completed => Self::Completed,
+            End::Completed | End::ClosedOk => Self::Completed,
             End::Failed(error) => Self::Failed(error),
             End::Cancelled(reason) => Self::Cancelled(reason),
             End::Shutdown => Self::Cancelled(SHUT_DOWN.to_owned()),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::end::{End, UNWOUND};
+use super::span_end::SpanEnd;
 use crate::bundle::Lost;
 use crate::layer::session::Session;
 use crate::layer::session::open_operations::{OpenKey, OpenOperation};
@@ -15,6 +16,8 @@ pub(super) struct Lifecycle {
     phase: Mutex<Phase>,
     /// `true` if a panic was unwinding when the operation was opened.
     opened_unwinding: bool,
+    /// What the span of the operation tells of its end.
+    span_end: Mutex<SpanEnd>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -36,7 +39,22 @@ enum Phase {
 impl Lifecycle {
     /// Creates the lifecycle of an operation that is opened now.
     pub(super) fn new() -> Self {
-        Self { phase: Mutex::default(), opened_unwinding: std::thread::panicking() }
+        Self { phase: Mutex::default(), opened_unwinding: std::thread::panicking(), span_end: Mutex::default() }
+    }
+
+    /// Sets what the span of the operation tells of its end.
+    pub(super) fn set_span_end(&self, span_end: SpanEnd) {
+        *lock(&self.span_end) = span_end;
+    }
+
+    /// Records that the operation had settled, and ends while its span stays open.
+    pub(super) fn set_settled(&self) {
+        lock(&self.span_end).is_settled = true;
+    }
+
+    /// Takes what the span of the operation tells of its end, for the end event.
+    pub(super) fn take_span_end(&self) -> SpanEnd {
+        std::mem::take(&mut *lock(&self.span_end))
     }
 
     /// Returns the error of an operation that closes because a panic unwinds through it. Returns `None` for any other

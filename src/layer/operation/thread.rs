@@ -13,12 +13,13 @@ use super::inside_thread::InsideThread;
 use super::kept_handles::{AnyHandle, KeptHandles};
 use super::last_inside::Outcome;
 use super::lifecycle::Lifecycle;
+use super::span_end::SpanEnd;
 use super::thread_facts::ThreadFacts;
 use super::thread_identity::ThreadIdentity;
 use super::thread_recording::ThreadRecording;
 use crate::bundle::{Json, Lost, ReadyBody};
 use crate::event::{
-    EventContext, EventKind, PayloadKind, PayloadRef, RawJson, RolloutEnded, RolloutStarted, RolloutStatus,
+    EndDetail, EventContext, EventKind, PayloadKind, PayloadRef, RawJson, RolloutEnded, RolloutStarted, RolloutStatus,
     ThreadEnded, ThreadId, ThreadStarted, Timestamp,
 };
 use crate::layer::session::Session;
@@ -290,6 +291,11 @@ impl ThreadOperation {
         Some(&self.parent.as_ref()?.started()?.id)
     }
 
+    /// Sets what the span of the thread tells of its end.
+    pub(in crate::layer) fn set_span_end(&self, span_end: SpanEnd) {
+        self.lifecycle.set_span_end(span_end);
+    }
+
     /// Sets the error that the end event reports if the span closes without another end.
     pub(in crate::layer) fn set_error(&self, error: Option<String>) {
         if let Some(error) = error {
@@ -307,10 +313,9 @@ impl ThreadOperation {
         let agents = std::mem::take(&mut *lock(&self.agents));
         agents.into_values().filter_map(|agent| agent.upgrade()).for_each(|agent| agent.end(end.clone(), at));
         let error = lock(&self.error).clone().or_else(|| self.lifecycle.unwound(&end).map(str::to_owned));
-        let is_shutdown = matches!(end, End::Shutdown);
-        let (status, error) = match (end, error) {
+        let (status, error) = match (end.clone(), error) {
             (End::Closed, None) => self.outcome_of_last_turn(),
-            (End::Completed, _) => (RolloutStatus::Completed, None),
+            (End::Completed | End::ClosedOk, _) => (RolloutStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (RolloutStatus::Failed, Some(error)),
             (End::Cancelled(reason), _) => (RolloutStatus::Aborted, Some(reason)),
             (End::Shutdown, None) if !self.is_interrupted.load(Ordering::Relaxed) => (RolloutStatus::Completed, None),
@@ -323,7 +328,7 @@ impl ThreadOperation {
         });
         self.lifecycle.end(&self.session, || {
             if let Some(recording) = self.started() {
-                self.write_end(recording, status, error, is_shutdown, at);
+                self.write_end(recording, status, error, &end, at);
             }
         });
         self.forget_if_over();
@@ -348,20 +353,23 @@ impl ThreadOperation {
         recording: &ThreadRecording,
         status: RolloutStatus,
         error: Option<String>,
-        is_shutdown: bool,
+        end: &End,
         at: Timestamp,
     ) {
         let writer = &recording.bundle.writer;
         let no_context = EventContext::default();
+        let EndDetail { ended_by, error_type, attributes } =
+            self.lifecycle.take_span_end().detail(end, status == RolloutStatus::Failed);
+        let thread_id = recording.id.clone();
         recording.of(&self.live).write_event(
             &no_context,
-            ThreadEnded { thread_id: recording.id.clone(), status, error },
+            ThreadEnded { thread_id, status, error, ended_by, error_type, attributes },
             at,
         );
         self.lookup_ids(&recording.id).for_each(|id| self.session.threads().remove(id.as_str(), self));
         if self.parent.is_none() {
             let ended = RolloutEnded { status };
-            if is_shutdown {
+            if matches!(end, End::Shutdown) {
                 // No event follows the shutdown, not even one that is being recorded now.
                 writer.append_last(at, &Masked::new(ended.into(), &self.session.options.masking));
             } else {

@@ -9,6 +9,7 @@ use super::handle_link::HandleLink;
 use super::kept_handles::AnyHandle;
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
+use super::span_end::SpanEnd;
 use super::thread::ThreadOperation;
 use super::thread_recording::{BUNDLE_FULL, JsonPayload, SpanRecording};
 use super::tool_agents::ToolAgents;
@@ -18,8 +19,8 @@ use super::tool_progress::{ToolCallProgress, outcome};
 use super::turn::{TurnOperation, TurnScope};
 use crate::bundle::{Body, Json, Lost};
 use crate::event::{
-    CallId, EventContext, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned, PayloadKind,
-    PayloadRef, Requester, RuntimeToolId, Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded,
+    CallId, EndDetail, EventContext, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned,
+    PayloadKind, PayloadRef, Requester, RuntimeToolId, Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded,
     ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
 };
 use crate::layer::session::Session;
@@ -123,8 +124,8 @@ impl ToolCallOperation {
     fn end_agents(&self, end: &End, at: Timestamp) {
         let error = lock(&self.progress).error.clone();
         match (end, error) {
-            (End::Closed, Some(error)) => self.agents.end(&End::Failed(error), at),
-            (end, _) => self.agents.end(end, at),
+            (End::Closed, error) => self.agents.end(&End::Closed, error.as_deref(), at),
+            (end, _) => self.agents.end(end, None, at),
         }
     }
 
@@ -267,6 +268,16 @@ impl ToolCallOperation {
         own.into_iter().chain(given)
     }
 
+    /// Sets what the span of the call tells of its end.
+    pub(in crate::layer) fn set_span_end(&self, span_end: SpanEnd) {
+        self.lifecycle.set_span_end(span_end);
+    }
+
+    /// Records that the operation had settled, and ends while its span stays open.
+    pub(in crate::layer) fn set_settled(&self) {
+        self.lifecycle.set_settled();
+    }
+
     /// Returns `true` if events refer to the call by `id`.
     pub(in crate::layer) fn has_id(&self, id: &str) -> bool {
         let given = self.facts.call_id.as_ref().is_some_and(|given| given.as_str() == id);
@@ -405,7 +416,10 @@ impl ToolCallOperation {
             let (status, error) = outcome(&end, &progress, self.lifecycle.unwound(&end));
             let error = error.map(str::to_owned);
             let result_payload = progress.result.or(error_payload.filter(|_| status == ExecutionStatus::Failed));
-            let ended = ToolCallEnded { tool_call_id: id.clone(), status, result_payload, error };
+            let EndDetail { ended_by, error_type, attributes } =
+                self.lifecycle.take_span_end().detail(&end, status == ExecutionStatus::Failed);
+            let tool_call_id = id.clone();
+            let ended = ToolCallEnded { tool_call_id, status, result_payload, error, ended_by, error_type, attributes };
             recording.write_event(&scope.context, ended, at);
             self.turn.end_inside(false);
         });

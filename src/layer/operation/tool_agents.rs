@@ -37,10 +37,12 @@ impl ToolAgents {
         Some(Arc::clone(&lock(&self.0).last()?.turn))
     }
 
-    /// Ends the turns and threads of all agents.
-    pub(super) fn end(&self, end: &End, at: Timestamp) {
+    /// Ends the turns and threads of all agents, which failed with `error` if there is one.
+    pub(super) fn end(&self, end: &End, error: Option<&str>, at: Timestamp) {
         let agents = std::mem::take(&mut *lock(&self.0));
         for ToolAgent { turn, .. } in agents {
+            turn.set_error(error.map(str::to_owned));
+            turn.thread().set_error(error.map(str::to_owned));
             turn.end(end.clone(), at);
             turn.thread().end(end.clone(), at);
         }

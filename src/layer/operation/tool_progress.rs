@@ -36,7 +36,7 @@ pub(super) fn outcome<'a>(
     unwound: Option<&'a str>,
 ) -> (ExecutionStatus, Option<&'a str>) {
     match end {
-        End::Completed => (ExecutionStatus::Completed, None),
+        End::Completed | End::ClosedOk => (ExecutionStatus::Completed, None),
         End::Failed(error) => (ExecutionStatus::Failed, Some(error)),
         End::Cancelled(reason) => (ExecutionStatus::Cancelled, Some(reason)),
         End::Shutdown => (ExecutionStatus::Cancelled, Some(SHUT_DOWN)),

@@ -10,9 +10,10 @@ use super::kept_handles::AnyHandle;
 use super::last_inside::{LastInside, Outcome};
 use super::lifecycle::Lifecycle;
 use super::settled::SettledSpan;
+use super::span_end::SpanEnd;
 use super::thread::ThreadOperation;
 use super::thread_recording::ThreadRecording;
-use crate::event::{EventContext, EventKind, ExecutionStatus, Timestamp, TurnEnded, TurnId, TurnStarted};
+use crate::event::{EndDetail, EventContext, EventKind, ExecutionStatus, Timestamp, TurnEnded, TurnId, TurnStarted};
 use crate::layer::session::Session;
 use crate::layer::session::live::{Live, LiveSpan, end_live};
 use crate::layer::session::open_operations::OpenOperation;
@@ -214,6 +215,11 @@ impl TurnOperation {
         }
     }
 
+    /// Sets what the span of the turn tells of its end.
+    pub(in crate::layer) fn set_span_end(&self, span_end: SpanEnd) {
+        self.lifecycle.set_span_end(span_end);
+    }
+
     /// Adds the span of an operation of this turn that has settled.
     pub(in crate::layer) fn add_settled(self: &Arc<Self>, span: &Weak<dyn SettledSpan>) {
         self.thread.inside().settled.add(Arc::as_ptr(self).addr(), span);
@@ -229,9 +235,9 @@ impl TurnOperation {
         self.thread.inside().settled.release_turn(Arc::as_ptr(self).addr());
         self.thread.inside().kept.release_inside(Arc::as_ptr(self).addr());
         let error = lock(&self.error).clone().or_else(|| self.lifecycle.unwound(&end).map(str::to_owned));
-        let (status, error) = match (end, error) {
+        let (status, error) = match (end.clone(), error) {
             (End::Closed, None) => self.outcome_of_last_call(),
-            (End::Completed, _) => (ExecutionStatus::Completed, None),
+            (End::Completed | End::ClosedOk, _) => (ExecutionStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (ExecutionStatus::Failed, Some(error)),
             (End::Cancelled(reason), _) => (ExecutionStatus::Cancelled, Some(reason)),
             (End::Shutdown, None) if self.is_over() => (ExecutionStatus::Completed, None),
@@ -254,7 +260,10 @@ impl TurnOperation {
             let Some((recording, scope)) = self.started() else { return };
             ended = Some(self.lookup_id(scope));
             self.thread.inside().last_turn.end(&**self, outcome(status, error.as_deref()));
-            let ended = TurnEnded { turn_id: scope.turn_id.clone(), status, error };
+            let EndDetail { ended_by, error_type, attributes } =
+                self.lifecycle.take_span_end().detail(&end, status == ExecutionStatus::Failed);
+            let turn_id = scope.turn_id.clone();
+            let ended = TurnEnded { turn_id, status, error, ended_by, error_type, attributes };
             recording.of(&self.live).write_event(&scope.context, ended, at);
             recording.bundle.remove_open_turn();
             for call in std::mem::take(&mut *lock(&self.requested_calls)) {

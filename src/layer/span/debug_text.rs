@@ -10,6 +10,23 @@ pub(super) fn format_debug(value: &dyn fmt::Debug) -> Option<String> {
     Some(unquote(&text).unwrap_or(text))
 }
 
+/// Returns the `Debug` output of a value. Returns `None` if it is longer than `max` bytes, or if formatting panics.
+pub(super) fn format_bounded(value: &dyn fmt::Debug, max: usize) -> Option<String> {
+    struct Bounded {
+        text: String,
+        max: usize,
+    }
+    impl fmt::Write for Bounded {
+        fn write_str(&mut self, piece: &str) -> fmt::Result {
+            let fits = self.text.len() + piece.len() <= self.max;
+            fits.then(|| self.text.push_str(piece)).ok_or(fmt::Error)
+        }
+    }
+    let mut bounded = Bounded { text: String::new(), max };
+    let written = catch_unwind(AssertUnwindSafe(|| fmt::Write::write_fmt(&mut bounded, format_args!("{value:?}"))));
+    matches!(written, Ok(Ok(()))).then_some(bounded.text)
+}
+
 /// Returns the string that `debug` is the `Debug` output of. Returns `None` if it is not one string literal.
 fn unquote(debug: &str) -> Option<String> {
     let quoted = debug.strip_prefix('"')?.strip_suffix('"')?;

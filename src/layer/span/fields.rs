@@ -13,12 +13,13 @@ use tracing::field::{Field, Visit};
 
 use super::debug_text::format_debug;
 use super::error_text::ErrorText;
+use super::own_fields::{OwnFields, OwnValue};
 use super::session_fields::SessionFields;
 use super::setting_fields::SettingFields;
 use super::tool_fields::ToolFields;
 use super::tool_name::intern_tool_name;
 use super::usage_fields::{CountField, UsageFields};
-use crate::event::CallId;
+use crate::event::{CallId, RawJson};
 use crate::layer::operation::ToolInvocation;
 use crate::layer::span::callsites::ERROR_FIELDS;
 use crate::semconv;
@@ -100,7 +101,9 @@ pub(super) struct Fields {
     pub(super) tool: Option<Box<ToolFields>>,
     /// More of a thread than its agent and model.
     pub(super) session: Option<Box<SessionFields>>,
-    error_type: Option<String>,
+    /// The fields that no rule reads.
+    own: Option<Box<OwnFields>>,
+    pub(super) error_type: Option<String>,
     status: Option<OtelStatus>,
     status_description: Option<String>,
     /// The error in fields that programs use beside those of OpenTelemetry.
@@ -220,6 +223,12 @@ impl Fields {
         self.returned_error.clone().or_else(reported)
     }
 
+    /// Returns `true` if an event in the span reports the error, and no field does.
+    pub(super) fn is_error_event(&self) -> bool {
+        let is_logged = self.logged_error.is_some() && self.error_type.is_none() && !self.has_error_status();
+        self.returned_error.is_some() || is_logged
+    }
+
     /// Returns `true` if the status code is `ERROR`, or if a field has an error in words.
     fn has_error_status(&self) -> bool {
         self.status == Some(OtelStatus::Error) || self.error_text.text().is_some()
@@ -337,6 +346,7 @@ impl Fields {
             compaction_id,
             tool,
             session,
+            own,
             error_type,
             status,
             status_description,
@@ -376,6 +386,9 @@ impl Fields {
         }
         if let Some(session) = session {
             self.session.get_or_insert_default().merge(*session);
+        }
+        if let Some(own) = own {
+            self.own.get_or_insert_default().merge(*own);
         }
         take(&mut self.error_type, error_type);
         take(&mut self.status_description, status_description);
@@ -441,6 +454,29 @@ impl Fields {
         })
     }
 
+    /// Records a value that is no text: as text if the layer stores the text of the field, otherwise as an own field.
+    fn record_number(&mut self, field: &Field, value: impl ToString, own: OwnValue) {
+        if self.stores_text(field.name()) || is_keyword(field.name()) {
+            self.record_str(field, &value.to_string());
+        } else {
+            self.record_own(field, || Some(own));
+        }
+    }
+
+    /// Records the value of a field that no rule reads.
+    fn record_own(&mut self, field: &Field, value: impl FnOnce() -> Option<OwnValue>) {
+        if OwnFields::has_name(field.name())
+            && let Some(value) = value()
+        {
+            self.own.get_or_insert_default().record(field.name(), value);
+        }
+    }
+
+    /// Returns the own fields as a JSON object. Returns `None` if there are none.
+    pub(super) fn own_attributes(&self) -> Option<RawJson> {
+        self.own.as_ref()?.to_json()
+    }
+
     /// Sets the status from the outcome that rig records for a tool call, beside its result. A call that a hook stopped
     /// has failed.
     fn set_tool_outcome(&mut self, outcome: &str) {
@@ -470,6 +506,11 @@ impl Fields {
     }
 }
 
+/// Returns `true` if the layer reads only certain words in the field `name`.
+fn is_keyword(name: &str) -> bool {
+    matches!(name, semconv::KIND | semconv::OPERATION_NAME | semconv::OTEL_STATUS_CODE | semconv::TOOL_CALL_OUTCOME)
+}
+
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
@@ -485,8 +526,10 @@ impl Visit for Fields {
                     *slot = Some(value.to_owned());
                 } else if let Some(slot) = self.count_slot(name) {
                     *slot = CountField::parse(value);
-                } else {
+                } else if SettingFields::has_name(name) {
                     self.request.settings.record_text(name, value);
+                } else if !ERROR_FIELDS.contains(&name) {
+                    self.record_own(field, || Some(OwnValue::Text(value.to_owned())));
                 }
             }
         }
@@ -498,30 +541,30 @@ impl Visit for Fields {
             *slot = Some(CountField::Tokens(value));
         } else if field.name() == semconv::RESPONSE_TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Some(Duration::from_secs(value));
-        } else if !self.request.settings.record(field.name(), value) && self.stores_text(field.name()) {
-            self.record_str(field, &value.to_string());
+        } else if !self.request.settings.record(field.name(), value) {
+            self.record_number(field, value, OwnValue::Unsigned(value));
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
         if let Ok(value) = u64::try_from(value) {
             self.record_u64(field, value);
-        } else if !self.request.settings.record(field.name(), value) && self.stores_text(field.name()) {
-            self.record_str(field, &value.to_string());
+        } else if !self.request.settings.record(field.name(), value) {
+            self.record_number(field, value, OwnValue::Integer(value));
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if !self.request.settings.record(field.name(), value) && self.stores_text(field.name()) {
-            self.record_str(field, &value.to_string());
+        if !self.request.settings.record(field.name(), value) {
+            self.record_number(field, value, OwnValue::Bool(value));
         }
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         if field.name() == semconv::RESPONSE_TIME_TO_FIRST_CHUNK {
             self.time_to_first_chunk = Duration::try_from_secs_f64(value).ok();
-        } else if !self.request.settings.record(field.name(), value) && self.stores_text(field.name()) {
-            self.record_str(field, &value.to_string());
+        } else if !self.request.settings.record(field.name(), value) {
+            self.record_number(field, value, OwnValue::Float(value));
         }
     }
 
@@ -537,17 +580,14 @@ impl Visit for Fields {
         self.record_debug(field, &tracing::field::display(value));
     }
 
-    /// Records ids that frameworks pass with `%` and `?`. Formats only fields that are recorded; a value that panics
+    /// Records ids that frameworks pass with `%` and `?`. Formats only what is recorded; a value that panics
     /// while it is formatted is ignored.
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let name = field.name();
-        let is_keyword = matches!(
-            name,
-            semconv::KIND | semconv::OPERATION_NAME | semconv::OTEL_STATUS_CODE | semconv::TOOL_CALL_OUTCOME
-        );
+        let is_keyword = is_keyword(name);
         let is_duration = name == semconv::RESPONSE_TIME_TO_FIRST_CHUNK;
         if !is_keyword && !is_duration && !self.stores_text(name) {
-            return;
+            return self.record_own(field, || OwnValue::from_debug(value));
         }
         let Some(text) = format_debug(value) else { return };
         if !is_duration {

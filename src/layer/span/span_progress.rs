@@ -12,7 +12,7 @@ use super::span_lifecycle::{Effect, Facts, Input};
 use super::span_state::SpanState;
 use crate::bundle::Json;
 use crate::event::Timestamp;
-use crate::layer::operation::{End, InferenceOperation, SettledSpan};
+use crate::layer::operation::{End, InferenceOperation, SettledSpan, SpanEnd};
 use crate::layer::session::live::end_live;
 use crate::layer::session::reentrancy::lock;
 use crate::layer::session::unwritten::Unwritten;
@@ -45,7 +45,7 @@ impl SpanState {
             Effect::Settle { since, is_exit } => self.settle(since, is_exit),
             Effect::End { since, at } => {
                 self.start(since);
-                self.end_closed(at);
+                self.end_closed(at, input == Input::Released);
                 return Some(at);
             }
         }
@@ -169,11 +169,19 @@ impl SpanState {
     }
 
     /// Ends the operations of a span that closed, or that settled and was released.
-    fn end_closed(&self, at: Timestamp) {
+    fn end_closed(&self, at: Timestamp, is_settled: bool) {
         let is_inference = self.operations().is_some_and(|operations| operations.inference().is_some());
         // A status of `OK` does not prove that a model responded, if there is no response.
         let is_ok = !is_inference && lock(&self.fields).as_ref().is_some_and(|fields| fields.is_ok());
-        self.end_operations(if is_ok { &End::Completed } else { &End::Closed }, at);
+        let Some(operations) = self.operations.get() else { return };
+        self.flush_fields_to(operations);
+        match &operations.child {
+            Some(ChildOperation::Inference(first)) if is_settled => first.current().set_settled(),
+            Some(ChildOperation::Tool(tool)) if is_settled => tool.set_settled(),
+            Some(ChildOperation::Compaction(compaction)) if is_settled => compaction.set_settled(),
+            Some(_) | None => {}
+        }
+        self.end_operations(if is_ok { &End::ClosedOk } else { &End::Closed }, at);
         if let Some(child) = self.operations.get().and_then(|operations| operations.child.as_ref()) {
             let this: Weak<dyn SettledSpan> = self.this.clone();
             child.turn().remove_settled(&this);
@@ -188,6 +196,9 @@ impl SpanState {
             if let Some(outcome) = outcome {
                 span_end::store_response(call.current(), &outcome, None);
                 span_end::apply_to_inference(call.current(), &outcome);
+                let error_type = outcome.error_type.clone();
+                let is_error_event = outcome.is_error_event();
+                call.current().set_span_end(SpanEnd { error_type, is_error_event, ..SpanEnd::default() });
             }
             self.apply(Input::Retried);
         }
@@ -200,6 +211,7 @@ impl SpanState {
             self.session.remove_unwritten(self);
         }
         let Some(fields) = lock(&self.fields).take() else { return };
+        self.set_span_end(operations, &fields);
         let Operations { thread, turn, child } = operations;
         match child {
             Some(ChildOperation::Inference(first)) if !first.current().is_ended() => {
@@ -239,6 +251,33 @@ impl SpanState {
             thread.set_error(fields.error());
         }
         Fields::recycle(fields);
+    }
+
+    /// Passes what the span tells of the end of its operations, beside their outcome, to the outermost one.
+    fn set_span_end(&self, operations: &Operations, fields: &Fields) {
+        let Operations { thread, turn, child } = operations;
+        let kind = operations.end_event_kind();
+        let options = &self.session.options;
+        let span_end = SpanEnd {
+            is_error_event: fields.is_error_event(),
+            error_type: fields.error_type.as_deref().map(|text| options.redact_text(kind, text).into_owned()),
+            attributes: fields.own_attributes().map(|attributes| options.redact_json(kind, attributes)),
+            ..SpanEnd::default()
+        };
+        match (child, turn, thread) {
+            (Some(ChildOperation::Inference(first)), ..) => first.current().set_span_end(span_end),
+            (Some(ChildOperation::Tool(tool)), ..) => tool.set_span_end(span_end),
+            (Some(ChildOperation::Cell(cell)), ..) => cell.set_span_end(span_end),
+            (Some(ChildOperation::Compaction(compaction)), ..) => compaction.set_span_end(span_end),
+            (None, Some(turn), Some(thread)) => {
+                // Both fail, and the span is that of the thread.
+                turn.set_span_end(SpanEnd { attributes: None, ..span_end.clone() });
+                thread.set_span_end(span_end);
+            }
+            (None, Some(turn), None) => turn.set_span_end(span_end),
+            (None, None, Some(thread)) => thread.set_span_end(span_end),
+            (None, None, None) => {}
+        }
     }
 
     /// Ends the operations of the span because the program says so.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::span_object::SpanObject;
 use crate::bundle::Reader;
-use crate::event::RawPayloadId;
+use crate::event::{EndDetail, RawPayloadId};
 use crate::graph::{CodeCell, CompactionRequest, Graph, InferenceCall, Thread, ToolCall};
 use crate::otlp::span::content_policy::ContentPolicy;
 use crate::otlp::span::digest::{InvocationDigest, RequestDigest, ResponseDigest, ResultDigest, RuntimeDigest};
@@ -59,6 +59,7 @@ impl FactsReader<'_> {
             turn_id: object.turn_id().cloned(),
             status: object.execution().status,
             error: error(object).map(str::to_owned),
+            end: end(object).cloned().unwrap_or_default(),
             payload_ids: span_payload_ids(object),
             detail: self.detail(object),
         }
@@ -133,6 +134,17 @@ fn error(object: SpanObject<'_>) -> Option<&str> {
         SpanObject::Tool(tool) => tool.error.as_deref(),
         SpanObject::CodeCell(_) => None,
         SpanObject::Compaction(request) => request.error.as_deref(),
+    }
+}
+
+fn end(object: SpanObject<'_>) -> Option<&EndDetail> {
+    match object {
+        SpanObject::Thread(thread) => thread.end.as_deref(),
+        SpanObject::Turn(turn) => turn.end.as_deref(),
+        SpanObject::Inference(call) => call.end.as_deref(),
+        SpanObject::Tool(tool) => tool.end.as_deref(),
+        SpanObject::CodeCell(cell) => cell.end.as_deref(),
+        SpanObject::Compaction(request) => request.end.as_deref(),
     }
 }
 

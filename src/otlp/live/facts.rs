@@ -16,7 +16,8 @@ use super::export::LiveExport;
 use super::link_target::{EarliestStart, LinkTarget, SpanOrder};
 use super::tool_requests::{Requester, ToolRequests};
 use crate::event::{
-    CallId, Event, ExecutionStatus, PayloadKind, PayloadRef, RawPayloadId, ThreadId, Timestamp, ToolCallId, TraceId,
+    CallId, EndDetail, Event, ExecutionStatus, PayloadKind, PayloadRef, RawPayloadId, ThreadId, Timestamp, ToolCallId,
+    TraceId,
 };
 use crate::layer::live::EventMeta;
 use crate::otlp::span::attribute;
@@ -261,15 +262,16 @@ impl LiveFacts {
             Event::ToolCallEnded(event) => self.tool_ended(export, meta, event),
             Event::CodeCellStarted(event) => self.cell_started(export, meta, event),
             Event::CodeCellInitialResponse(event) => {
-                self.cell_response(meta, event.status, event.response_payload.as_ref(), false);
+                self.cell_response(event.status, event.response_payload.as_ref());
             }
             Event::CodeCellEnded(event) => {
-                self.cell_response(meta, event.status, event.response_payload.as_ref(), true);
+                self.cell_response(event.status, event.response_payload.as_ref());
+                self.end(meta, event.status.into(), None, event.detail());
             }
             Event::CompactionRequestStarted(event) => self.compaction_started(export, meta, event),
             Event::CompactionRequestCompleted(event) => self.compaction_completed(meta, event),
             Event::CompactionRequestFailed(event) => {
-                self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()));
+                self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()), event.detail());
             }
             Event::AgentResultObserved(event) => {
                 // The event is recorded in the span of the reporting turn, or of its thread if the turn has none.
@@ -310,15 +312,16 @@ impl LiveFacts {
             turn_id: meta.context.turn_id.clone(),
             status: ExecutionStatus::Running,
             error: None,
+            end: EndDetail::default(),
             payload_ids: Vec::new(),
             detail,
         });
     }
 
     /// Records the end of the operation.
-    fn end(&mut self, meta: EventMeta<'_>, status: ExecutionStatus, error: Option<String>) {
+    fn end(&mut self, meta: EventMeta<'_>, status: ExecutionStatus, error: Option<String>, end: EndDetail) {
         if let Some(facts) = &mut self.facts {
-            (facts.status, facts.error) = (status, error);
+            (facts.status, facts.error, facts.end) = (status, error, end);
             self.ended_at = Some(meta.at);
         }
     }

@@ -14,7 +14,6 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use super::suppress::without_telemetry;
 use crate::event::ExecutionStatus;
 use crate::otlp::span::attribute;
-use crate::otlp::span::error_type::{OTHER, error_type};
 use crate::otlp::span::facts::{InferenceFacts, SpanDetail, SpanFacts};
 use crate::otlp::span::measures;
 use crate::semconv;
@@ -64,7 +63,7 @@ impl Metrics {
         }
         let mut attributes = attributes;
         if facts.status == ExecutionStatus::Failed {
-            let kind = facts.error.as_deref().map_or(OTHER, error_type);
+            let kind = facts.error_type();
             attributes.push(KeyValue::new(attribute::ERROR_TYPE, kind.to_owned()));
         }
         self.0.duration.record(duration.as_secs_f64(), &attributes);

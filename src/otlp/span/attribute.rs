@@ -29,6 +29,20 @@ pub(crate) fn is_content(name: &str) -> bool {
     row(name).is_some_and(|row| row.is_content)
 }
 
+/// Returns `true` for attributes that the conventions define and no event records: live spans export them as the
+/// program set them.
+pub(crate) fn is_program_attribute(key: &str) -> bool {
+    matches!(key, semconv::AGENT_ID | semconv::AGENT_DESCRIPTION | semconv::TOOL_DESCRIPTION)
+}
+
+/// Returns `true` for keys that a program's own attributes may not have.
+pub(crate) fn is_reserved(key: &str) -> bool {
+    const NAMESPACES: [&str; 5] =
+        [semconv::GEN_AI_NAMESPACE, semconv::OTEL_TRACE_NAMESPACE, "otel.", "code.", "thread."];
+    const KEYS: [&str; 5] = [ERROR_TYPE, "busy_ns", "idle_ns", "level", "target"];
+    NAMESPACES.iter().any(|namespace| key.starts_with(namespace)) || KEYS.contains(&key)
+}
+
 macro_rules! table {
     (@is_content content) => { true };
     (@is_content) => { false };
@@ -56,6 +70,8 @@ const CONVERSATIONS: &[Kind] = &[Kind::Thread, Kind::Inference];
 const OPERATIONS: &[Kind] = &[Kind::Thread, Kind::Inference, Kind::Tool];
 
 table! {
+    /// What ended the operation: `handle`, `close`, `error_event`, `settled` or `shutdown`.
+    ENDED_BY on ALL;
     /// Id of the object in the graph of its bundle. Only spans of recorded operations have this attribute.
     OBJECT_ID on ALL;
     /// Kind of the object: `thread`, `turn`, `inference`, `tool`, `code_cell` or `compaction`.

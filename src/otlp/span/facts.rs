@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::digest::{InvocationDigest, RequestDigest, ResponseDigest, ResultDigest, RuntimeDigest};
 use crate::event::{
-    AgentPath, CallId, CellStatus, CompactionId, ExecutionStatus, RawPayloadId, ThreadId, ToolKind, TurnId, Usage,
+    AgentPath, CallId, CellStatus, CompactionId, EndDetail, ExecutionStatus, RawPayloadId, ThreadId, ToolKind, TurnId,
+    Usage,
 };
 
 /// The facts of one span: an operation of a run, or a thread and its turn if one span opened both.
@@ -27,6 +28,8 @@ pub(crate) struct SpanFacts {
     pub(crate) status: ExecutionStatus,
     /// Error message, or the reason of a cancellation.
     pub(crate) error: Option<String>,
+    /// The optional details of the end.
+    pub(crate) end: EndDetail,
     /// Ids of the payloads of the operation: request and response; invocation, runtime events and result.
     pub(crate) payload_ids: Vec<RawPayloadId>,
     /// The facts that only spans of its kind have.
@@ -68,6 +71,13 @@ pub(crate) struct InferenceFacts {
     pub(crate) time_to_first_chunk_ms: Option<u64>,
     pub(crate) request: RequestDigest,
     pub(crate) response: Option<ResponseDigest>,
+}
+
+impl SpanFacts {
+    /// Returns the type of the error of an operation that failed.
+    pub(crate) fn error_type(&self) -> &str {
+        self.end.error_type.as_deref().unwrap_or("_OTHER")
+    }
 }
 
 impl InferenceFacts {

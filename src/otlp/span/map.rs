@@ -22,7 +22,7 @@ use super::describe::{self, DESCRIBED_MARKER};
 use super::foreign;
 use super::kind::Kind;
 use super::mapping::Mapping;
-use crate::semconv;
+use crate::event::EndedBy;
 
 /// A span exporter that applies [`map`] to each span before it passes it on to another exporter.
 #[derive(Debug)]
@@ -108,7 +108,9 @@ fn drop_replaced(attributes: Vec<KeyValue>) -> Vec<KeyValue> {
         return attributes;
     };
     let is_kept = |&(index, ref attribute): &(usize, KeyValue)| {
-        index > marker || !is_reserved(attribute.key.as_str()) || is_program_attribute(attribute.key.as_str())
+        index > marker
+            || !attribute::is_reserved(attribute.key.as_str())
+            || attribute::is_program_attribute(attribute.key.as_str())
     };
     attributes.into_iter().enumerate().filter(is_kept).map(|(_, attribute)| attribute).collect()
 }
@@ -133,24 +135,10 @@ fn is_exported(key: &str, kind: Option<Kind>, mapping: &Mapping) -> bool {
             usage.has_older() && is_request
         }
         Some(row) if row.is_content && !mapping.content.captures() => false,
-        Some(row) if is_reserved(key) => kind.is_none_or(|kind| row.kinds.contains(&kind)),
+        Some(row) if attribute::is_reserved(key) => kind.is_none_or(|kind| row.kinds.contains(&kind)),
         Some(_) => true,
-        None => !is_reserved(key) || is_program_attribute(key),
+        None => !attribute::is_reserved(key) || attribute::is_program_attribute(key),
     }
-}
-
-/// Returns `true` for attributes that the conventions define and no event records: live spans export them as the
-/// program set them.
-fn is_program_attribute(key: &str) -> bool {
-    matches!(key, semconv::AGENT_ID | semconv::AGENT_DESCRIPTION | semconv::TOOL_DESCRIPTION)
-}
-
-/// Returns `true` for keys that a program's own attributes may not have.
-fn is_reserved(key: &str) -> bool {
-    const NAMESPACES: [&str; 5] =
-        [semconv::GEN_AI_NAMESPACE, semconv::OTEL_TRACE_NAMESPACE, "otel.", "code.", "thread."];
-    const KEYS: [&str; 5] = [attribute::ERROR_TYPE, "busy_ns", "idle_ns", "level", "target"];
-    NAMESPACES.iter().any(|namespace| key.starts_with(namespace)) || KEYS.contains(&key)
 }
 
 /// Derives the span's status from its attributes, and removes the attributes that only serve it. Returns `None` if
@@ -163,7 +151,10 @@ fn status(attributes: &mut Vec<KeyValue>, own: &Status) -> Option<Status> {
     };
     let description = describe::text(attributes, attribute::STATUS_DESCRIPTION).map(str::to_owned);
     attributes.retain(|attribute| !is_superfluous(attribute.key.as_str()));
+    let is_by_handle = describe::text(attributes, attribute::ENDED_BY) == Some(EndedBy::Handle.name());
     Some(match (has_failed, description, own) {
+        // An end that the program gave by a handle wins; any other one is never weaker than the status it set.
+        (false, _, Status::Error { description }) if !is_by_handle => Status::error(description.clone()),
         (false, ..) => Status::Unset,
         (true, Some(description), _) => Status::error(description),
         (true, None, Status::Error { description }) => Status::error(description.clone()),

@@ -16,11 +16,11 @@ use super::session_metadata::SessionMetadata;
 use super::tool_result::{StdinResult, ToolResult};
 use crate::event::{
     AgentResultObserved, CodeCellEnded, CodeCellInitialResponse, CodeCellStarted, CompactionInstalled,
-    CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId, CompactionRequestStarted, EventContext,
-    InferenceId, InferenceStarted, McpToolCallCorrelationAssigned, PayloadRef, ProcessSpawned, RawPayloadId,
-    ReferencedKind, ResponseId, RolloutEnded, RolloutStarted, Seq, ThreadEnded, ThreadStarted, ToolCallEnded,
-    ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted, UnixMillis,
-    UpstreamRequestId, Usage,
+    CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId, CompactionRequestStarted, EndDetail,
+    EventContext, InferenceId, InferenceStarted, McpToolCallCorrelationAssigned, PayloadRef, ProcessSpawned,
+    RawPayloadId, ReferencedKind, ResponseId, RolloutEnded, RolloutStarted, Seq, ThreadEnded, ThreadStarted,
+    ToolCallEnded, ToolCallId, ToolCallRuntimeEnded, ToolCallRuntimeStarted, ToolCallStarted, TurnEnded, TurnStarted,
+    UnixMillis, UpstreamRequestId, Usage,
 };
 use crate::graph::{Moment, Table};
 use crate::reduce::diagnostics::LogPosition;
@@ -116,6 +116,8 @@ pub(in crate::reduce) struct InferenceEnd {
     pub(in crate::reduce) response_payload: Option<RawPayloadId>,
     /// The response, or the part of it that arrived.
     pub(in crate::reduce) response: Option<RecordedResponse>,
+    /// The optional details of the end.
+    pub(in crate::reduce) detail: Option<Box<EndDetail>>,
 }
 
 /// A response as it was recorded: in one payload, or in the chunks of a stream.

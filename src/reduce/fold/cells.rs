@@ -143,6 +143,7 @@ impl Cells {
             tool_name: tool_name.clone(),
             nested_tool_call_ids: Vec::new(),
             wait_tool_call_ids: Vec::new(),
+            end: None,
             span: LiveSpan::from_span_ref(at.context.span.as_ref()),
             evidence: Evidence::new(at.when.seq, None),
         };
@@ -209,7 +210,7 @@ impl Cells {
         thread_tables: &ThreadTables,
         diagnostics: &mut Diagnostics,
     ) {
-        let CodeCellEnded { runtime_cell_id, status, response_payload } = event;
+        let CodeCellEnded { runtime_cell_id, status, response_payload, .. } = event;
         let payload = response_payload.as_ref().map(|body| &body.raw_payload_id);
         let Some(cell) = self.find_cell(at, runtime_cell_id, payload, thread_tables, diagnostics) else { return };
         if let Err(AlreadyEnded) = cell.execution.end(OperationEnd { when: at.when, status: (*status).into() }, None) {
@@ -218,6 +219,7 @@ impl Cells {
             return;
         }
         cell.runtime_status = *status;
+        cell.end = event.detail().boxed();
         if cell.initial_response_seq.is_none() {
             set_initial_response(cell, at);
         }

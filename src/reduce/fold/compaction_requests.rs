@@ -8,7 +8,7 @@ use super::unread_fields::UnreadFields;
 use super::usage;
 use crate::event::{
     CompactionId, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId, CompactionRequestStarted,
-    ExecutionStatus, RawPayloadId,
+    EndDetail, ExecutionStatus, RawPayloadId,
 };
 use crate::graph::{Code, CompactionRequest, Evidence, Execution, LiveSpan, Table};
 use crate::reduce::Diagnostics;
@@ -37,16 +37,17 @@ pub(in crate::reduce) fn compaction_requests(
         let (id, response) = match &at.fact {
             CompactionRequestFact::Started(_) => continue,
             CompactionRequestFact::Completed(event, response) => {
-                let CompactionRequestCompleted { compaction_id, compaction_request_id, response_payload } = event;
-                let outcome = RequestEnd { payload: Some(&response_payload.raw_payload_id), error: None };
+                let CompactionRequestCompleted { compaction_id, compaction_request_id, response_payload, .. } = event;
+                let payload = Some(&response_payload.raw_payload_id);
+                let outcome = RequestEnd { payload, error: None, detail: event.detail() };
                 if !end(&mut requests, at, (compaction_id, compaction_request_id), outcome, diagnostics) {
                     continue;
                 }
                 (compaction_request_id, Some(response))
             }
             CompactionRequestFact::Failed(event, response) => {
-                let CompactionRequestFailed { compaction_id, compaction_request_id, error } = event;
-                let outcome = RequestEnd { payload: None, error: Some(error) };
+                let CompactionRequestFailed { compaction_id, compaction_request_id, error, .. } = event;
+                let outcome = RequestEnd { payload: None, error: Some(error), detail: event.detail() };
                 if !end(&mut requests, at, (compaction_id, compaction_request_id), outcome, diagnostics) {
                     continue;
                 }
@@ -102,6 +103,7 @@ fn start(
         raw_response_chunk_ids: Vec::new(),
         error: None,
         provider_error: None,
+        end: None,
         span: LiveSpan::from_span_ref(at.context.span.as_ref()),
         evidence: Evidence::new(at.when.seq, Some(payload.clone())),
     };
@@ -112,6 +114,7 @@ fn start(
 struct RequestEnd<'a> {
     payload: Option<&'a RawPayloadId>,
     error: Option<&'a String>,
+    detail: EndDetail,
 }
 
 /// Records the end of a compaction request. Returns `false` if the event is left out, and reports why.
@@ -136,6 +139,7 @@ fn end(
         Ok(()) => {
             request.raw_response_payload_id = outcome.payload.cloned();
             request.error = outcome.error.cloned();
+            request.end = outcome.detail.boxed();
             true
         }
         Err(AlreadyEnded) => {

@@ -77,6 +77,7 @@ fn new(thread_id: ThreadId, agent_path: AgentPath, when: Moment, span: LiveSpan)
         conversation_id: None,
         item_ids: Vec::new(),
         totals: Totals::default(),
+        end: None,
         span,
         turn_ids: Vec::new(),
         error: None,
@@ -147,12 +148,15 @@ fn end(
     event: &ThreadEnded,
     diagnostics: &mut Diagnostics,
 ) {
-    let ThreadEnded { thread_id, status, error } = event;
+    let ThreadEnded { thread_id, status, error, .. } = event;
     let Some(thread) = threads.get_mut(thread_id) else { return };
     thread.evidence.add(at.when.seq, None);
     thread.span.fill_from(at.context.span.as_ref());
     match thread.execution.end(OperationEnd { when: at.when, status: (*status).into() }, None) {
-        Ok(()) => thread.error.clone_from(error),
+        Ok(()) => {
+            thread.error.clone_from(error);
+            thread.end = event.detail().boxed();
+        }
         Err(AlreadyEnded) => {
             let message = format!("thread {thread_id} ends a second time; the first end is kept");
             diagnostics.add(at, Code::LateEnd, message, None);

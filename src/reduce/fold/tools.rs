@@ -154,6 +154,7 @@ impl Tools {
             mcp: None,
             mcp_call_id: None,
             error: None,
+            end: None,
             span: LiveSpan::from_span_ref(at.context.span.as_ref()),
             requested_by: None,
             evidence: Evidence::new(at.when.seq, payload.clone()),
@@ -236,7 +237,7 @@ impl Tools {
         result: &ResultPayload,
         diagnostics: &mut Diagnostics,
     ) {
-        let ToolCallEnded { tool_call_id, status, result_payload, error } = event;
+        let ToolCallEnded { tool_call_id, status, result_payload, error, .. } = event;
         let payload = result_payload.as_ref().map(|body| &body.raw_payload_id);
         let Some(call) = self.find_call(at, tool_call_id, payload, diagnostics) else { return };
         if let Err(AlreadyEnded) = call.execution.end(OperationEnd { when: at.when, status: *status }, None) {
@@ -245,6 +246,7 @@ impl Tools {
             return;
         }
         call.raw_result_payload_id = payload.cloned();
+        call.end = event.detail().boxed();
         match result.error() {
             Ok(result_error) => {
                 call.error = result_error.or_else(|| error.clone());

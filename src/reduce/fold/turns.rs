@@ -49,6 +49,7 @@ fn new(turn_id: TurnId, thread_id: ThreadId, when: Moment, span: LiveSpan) -> Tu
         execution: Execution::open(when),
         input_item_ids: Vec::new(),
         totals: Totals::default(),
+        end: None,
         span,
         inference_call_ids: Vec::new(),
         tool_call_ids: Vec::new(),
@@ -86,7 +87,7 @@ fn with_implied(
 
 /// Records the end of a turn. Reports why if the event is left out.
 fn end(turns: &mut Table<TurnId, Turn>, at: &Logged<TurnFact>, event: &TurnEnded, diagnostics: &mut Diagnostics) {
-    let TurnEnded { turn_id, status, error } = event;
+    let TurnEnded { turn_id, status, error, .. } = event;
     let Some(turn) = turns.get_mut(turn_id) else {
         let message = format!("turn {turn_id} ends, but no event names its thread; the end is left out");
         diagnostics.add(at, Code::UnknownObject, message, None);
@@ -101,7 +102,10 @@ fn end(turns: &mut Table<TurnId, Turn>, at: &Logged<TurnFact>, event: &TurnEnded
     turn.evidence.add(at.when.seq, None);
     turn.span.fill_from(at.context.span.as_ref());
     match turn.execution.end(OperationEnd { when: at.when, status: *status }, None) {
-        Ok(()) => turn.error.clone_from(error),
+        Ok(()) => {
+            turn.error.clone_from(error);
+            turn.end = event.detail().boxed();
+        }
         Err(AlreadyEnded) => {
             let message = format!("turn {turn_id} ends a second time; the first end is kept");
             diagnostics.add(at, Code::LateEnd, message, None);

@@ -188,6 +188,9 @@ impl<'a> MeaningTracker<'a> {
             Document::Manifest if parent == b"parent" && self.last == b"bundle" => Meaning::Reference,
             Document::Line if object.is_reference && is(&["path", "hash"]) => Meaning::Reference,
             Document::Line if parent == b"truncated" && self.last == b"hash" => Meaning::Reference,
+            // The own fields of a span, whose names mean nothing here.
+            Document::Line if parent == b"attributes" => Meaning::Content,
+            Document::Line if self.last == b"ended_by" => Meaning::Type,
             Document::Line if parent == b"summary" && self.last == b"label" => Meaning::Name,
             Document::Line if parent == b"kind" && self.last == b"name" => Meaning::Name,
             Document::Line if self.last == b"kind" => Meaning::Name,

@@ -149,6 +149,22 @@ macro_rules! fields {
     (@nest [$($f:ident),*] ($($s:expr),*) => $e:expr) => { ($($s),*).prop_map(|($($f),*)| $e).boxed() };
 }
 
+fn ended_by() -> impl Strategy<Value = EndedBy> {
+    use EndedBy::*;
+    select(vec![Handle, Close, ErrorEvent, Settled, Shutdown])
+}
+
+fn boxed_text() -> BoxedStrategy<Box<str>> {
+    text().prop_map(String::into_boxed_str).boxed()
+}
+
+/// Returns a strategy for the own fields of a span: an object.
+fn attributes() -> BoxedStrategy<RawJson> {
+    let object =
+        |(name, value): (String, RawJson)| RawJson::from_value(&std::collections::BTreeMap::from([(name, value)]));
+    (text(), raw_json()).prop_map(object).boxed()
+}
+
 /// Returns a strategy for events of this kind.
 fn event(kind: EventKind) -> BoxedStrategy<Event> {
     let requester =
@@ -172,9 +188,23 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
                 conversation_id: of(id())
             })
         }
-        EventKind::ThreadEnded => fields!(ThreadEnded { thread_id: id(), status: rollout_status(), error: of(text()) }),
+        EventKind::ThreadEnded => fields!(ThreadEnded {
+            thread_id: id(),
+            status: rollout_status(),
+            error: of(text()),
+            ended_by: of(ended_by()),
+            error_type: of(boxed_text()),
+            attributes: of(attributes())
+        }),
         EventKind::TurnStarted => fields!(TurnStarted { turn_id: id(), thread_id: id() }),
-        EventKind::TurnEnded => fields!(TurnEnded { turn_id: id(), status: execution_status(), error: of(text()) }),
+        EventKind::TurnEnded => fields!(TurnEnded {
+            turn_id: id(),
+            status: execution_status(),
+            error: of(text()),
+            ended_by: of(ended_by()),
+            error_type: of(boxed_text()),
+            attributes: of(attributes())
+        }),
         EventKind::InferenceStarted => fields!(InferenceStarted {
             inference_call_id: id(),
             thread_id: id(),
@@ -193,6 +223,9 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             first_token_at_unix_ms: of(unix_ms()),
             usage: of(usage),
             wire_payload: of(payload().prop_map(Box::new)),
+            ended_by: of(ended_by()),
+            error_type: of(boxed_text()),
+            attributes: of(attributes())
         }),
         EventKind::InferenceFailed => fields!(InferenceFailed {
             inference_call_id: id(),
@@ -202,6 +235,9 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             first_token_at_unix_ms: of(unix_ms()),
             usage: of(usage),
             wire_payload: of(payload().prop_map(Box::new)),
+            ended_by: of(ended_by()),
+            error_type: of(boxed_text()),
+            attributes: of(attributes())
         }),
         EventKind::InferenceCancelled => fields!(InferenceCancelled {
             inference_call_id: id(),
@@ -211,6 +247,9 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             first_token_at_unix_ms: of(unix_ms()),
             usage: of(usage),
             wire_payload: of(payload().prop_map(Box::new)),
+            ended_by: of(ended_by()),
+            error_type: of(boxed_text()),
+            attributes: of(attributes())
         }),
         EventKind::ToolCallStarted => fields!(ToolCallStarted {
             tool_call_id: id(),
@@ -235,6 +274,9 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             status: execution_status(),
             result_payload: of(payload()),
             error: of(text()),
+            ended_by: of(ended_by()),
+            error_type: of(boxed_text()),
+            attributes: of(attributes())
         }),
         EventKind::CodeCellStarted => {
             fields!(CodeCellStarted {
@@ -250,7 +292,14 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             response_payload: of(payload()),
         }),
         EventKind::CodeCellEnded => {
-            fields!(CodeCellEnded { runtime_cell_id: id(), status: cell_status(), response_payload: of(payload()) })
+            fields!(CodeCellEnded {
+                runtime_cell_id: id(),
+                status: cell_status(),
+                response_payload: of(payload()),
+                ended_by: of(ended_by()),
+                error_type: of(boxed_text()),
+                attributes: of(attributes())
+            })
         }
         EventKind::CompactionRequestStarted => fields!(CompactionRequestStarted {
             compaction_id: id(),
@@ -265,9 +314,19 @@ fn event(kind: EventKind) -> BoxedStrategy<Event> {
             compaction_id: id(),
             compaction_request_id: id(),
             response_payload: payload(),
+            ended_by: of(ended_by()),
+            error_type: of(boxed_text()),
+            attributes: of(attributes())
         }),
         EventKind::CompactionRequestFailed => {
-            fields!(CompactionRequestFailed { compaction_id: id(), compaction_request_id: id(), error: text() })
+            fields!(CompactionRequestFailed {
+                compaction_id: id(),
+                compaction_request_id: id(),
+                error: text(),
+                ended_by: of(ended_by()),
+                error_type: of(boxed_text()),
+                attributes: of(attributes())
+            })
         }
         EventKind::CompactionInstalled => {
             fields!(CompactionInstalled { compaction_id: id(), checkpoint_payload: payload() })

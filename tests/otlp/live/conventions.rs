@@ -61,6 +61,7 @@ fn thread_span_has_agent_attributes() {
         ("gen_ai.operation.name", "invoke_agent"),
         ("gen_ai.request.model", "gpt-5-mini"),
         ("otel_trace.agent.path", "/root"),
+        ("otel_trace.ended_by", "handle"),
         ("otel_trace.kind", "thread"),
         ("otel_trace.object_id", "thread-1"),
         ("otel_trace.payload_ids", r#"["raw_payload:1"]"#),
@@ -92,6 +93,7 @@ fn call_span_has_request_response_and_usage_attributes() {
         ("gen_ai.usage.input_tokens", "12"),
         ("gen_ai.usage.output_tokens", "3"),
         ("gen_ai.usage.reasoning.output_tokens", "1"),
+        ("otel_trace.ended_by", "handle"),
         ("otel_trace.kind", "inference"),
         ("otel_trace.payload_ids", r#"["raw_payload:2","raw_payload:3"]"#),
         ("otel_trace.status", "completed"),
@@ -108,11 +110,12 @@ fn failed_and_cancelled_spans_have_status_and_error() {
     let spans = harness.spans();
     let tool = named(&spans, "execute_tool exec_command");
     let expected = set(&[
-        ("error.type", "exit_status"),
+        ("error.type", "_OTHER"),
         ("gen_ai.operation.name", "execute_tool"),
         ("gen_ai.tool.call.id", "call_1"),
         ("gen_ai.tool.name", "exec_command"),
         ("gen_ai.tool.type", "function"),
+        ("otel_trace.ended_by", "handle"),
         ("otel_trace.kind", "tool"),
         ("otel_trace.object_id", "call_1"),
         ("otel_trace.payload_ids", r#"["raw_payload:4","raw_payload:5","raw_payload:6","raw_payload:7"]"#),
@@ -171,6 +174,7 @@ fn content_is_exported_only_on_request() {
         turn,
         [
             "otel_trace.bundle",
+            "otel_trace.ended_by",
             "otel_trace.kind",
             "otel_trace.object_id",
             "otel_trace.status",
@@ -190,6 +194,7 @@ fn content_is_exported_only_on_request() {
         "gen_ai.usage.input_tokens",
         "gen_ai.usage.output_tokens",
         "otel_trace.bundle",
+        "otel_trace.ended_by",
         "otel_trace.kind",
     ];
     assert_eq!(chat, [own.as_slice(), common.as_slice()].concat());
@@ -199,6 +204,7 @@ fn content_is_exported_only_on_request() {
         "gen_ai.tool.name",
         "gen_ai.tool.type",
         "otel_trace.bundle",
+        "otel_trace.ended_by",
         "otel_trace.kind",
     ];
     assert_eq!(tool, [own.as_slice(), common.as_slice()].concat());

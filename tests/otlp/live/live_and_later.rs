@@ -149,3 +149,26 @@ fn earlier_attempts_are_exported_below_the_span_of_their_call() {
         assert!(call.start_time <= attempt.start_time && attempt.end_time <= call.end_time);
     }
 }
+
+#[test]
+fn own_fields_of_spans_are_exported_equal_live_and_later() {
+    check(program::own_fields, Order::BridgeFirst, ContentPolicy::Omit);
+    check(program::own_fields, Order::RecorderFirst, ContentPolicy::Capture);
+    let mut harness = Harness::with(ContentPolicy::Capture, Sampler::AlwaysOn);
+    harness.run(Order::BridgeFirst, program::own_fields);
+    harness.finish();
+    let spans = harness.spans();
+    let tool = attributes(spans.iter().find(|span| span.name.starts_with("execute_tool")).expect("a tool"));
+    let expected = [
+        ("attempt", "2"),
+        ("ticket.path", "Some(\"/p\")"),
+        ("error.type", "timeout"),
+        ("otel_trace.ended_by", "close"),
+        ("gen_ai.tool.description", "runs a command"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(tool.get(name).map(String::as_str), Some(value), "{name} in {tool:?}");
+    }
+    assert!(tool["password"].starts_with("[masked:"), "{tool:?}");
+    assert!(!tool.contains_key("otel_trace.typo") && !tool.contains_key("level"), "{tool:?}");
+}

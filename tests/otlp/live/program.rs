@@ -243,3 +243,26 @@ pub(crate) fn attempts() {
     drop(second);
     drop(inference);
 }
+
+/// Runs a tool whose span has fields that only the program knows, one of them a secret, in a turn that has such fields, too.
+pub(crate) fn own_fields() {
+    let secret: String = (0..40).map(|n: u8| char::from(b'a' + n % 26 * 7 % 26)).collect();
+    let turn = tracing::info_span!("turn", otel_trace.kind = "turn", tenant = "acme", retries = 3_u64);
+    turn.in_scope(|| {
+        let tool = tracing::info_span!(
+            "execute_tool",
+            gen_ai.operation.name = "execute_tool",
+            gen_ai.tool.name = "bash",
+            gen_ai.tool.call.id = "call-1",
+            gen_ai.tool.description = "runs a command",
+            attempt = 2_u64,
+            ticket.path = ?Some("/p"),
+            password = secret,
+            otel_trace.typo = "t",
+            level = "high",
+            error.type = tracing::field::Empty,
+        );
+        tool.in_scope(|| {});
+        tool.record("error.type", "timeout");
+    });
+}

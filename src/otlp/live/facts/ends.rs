@@ -13,7 +13,7 @@ use crate::otlp::span::facts::{InferenceFacts, SpanDetail, ToolFacts};
 
 impl LiveFacts {
     pub(super) fn thread_ended(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &ThreadEnded) {
-        self.end(meta, event.status.into(), event.error.clone());
+        self.end(meta, event.status.into(), event.error.clone(), event.detail());
         export.remove_thread_calls(meta.recording, &event.thread_id);
     }
 
@@ -26,7 +26,7 @@ impl LiveFacts {
         }
         // If the span is the thread's too, the thread's own end event ends it.
         if matches!(&self.facts, Some(facts) if facts.detail == SpanDetail::Turn) {
-            self.end(meta, event.status, event.error.clone());
+            self.end(meta, event.status, event.error.clone(), event.detail());
         }
     }
 
@@ -47,7 +47,7 @@ impl LiveFacts {
                 export.update_tool_requests(meta.recording, thread, |requests| requests.complete(turn, last));
             }
         }
-        self.end(meta, ExecutionStatus::Completed, None);
+        self.end(meta, ExecutionStatus::Completed, None, event.detail());
     }
 
     pub(super) fn inference_failed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceFailed) {
@@ -55,7 +55,7 @@ impl LiveFacts {
         let payloads = (event.partial_response_payload.as_ref(), event.wire_payload.as_deref());
         self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Failed);
         self.set_usage(event.usage);
-        self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()));
+        self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()), event.detail());
     }
 
     pub(super) fn inference_cancelled(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCancelled) {
@@ -63,7 +63,7 @@ impl LiveFacts {
         let payloads = (event.partial_response_payload.as_ref(), event.wire_payload.as_deref());
         self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Cancelled);
         self.set_usage(event.usage);
-        self.end(meta, ExecutionStatus::Cancelled, Some(event.reason.clone()));
+        self.end(meta, ExecutionStatus::Cancelled, Some(event.reason.clone()), event.detail());
     }
 
     /// Sets the usage that the span of an inference call reported.
@@ -81,7 +81,7 @@ impl LiveFacts {
             compaction.usage = response.usage;
         }
         self.add_payload(&event.response_payload);
-        self.end(meta, ExecutionStatus::Completed, None);
+        self.end(meta, ExecutionStatus::Completed, None, event.detail());
     }
 
     /// Adds a complete or partial response of the model: the body that the program recorded, or if it did not, the bytes
@@ -166,25 +166,16 @@ impl LiveFacts {
             tool.result = Some(digest);
         }
         event.result_payload.iter().for_each(|body| self.add_payload(body));
-        self.end(meta, event.status, event.error.clone());
+        self.end(meta, event.status, event.error.clone(), event.detail());
         // Link now: when the thread ends, its requested calls are forgotten.
         self.link_to_requester(export);
     }
 
-    /// Adds a response of a code cell; its last one ends the operation.
-    pub(super) fn cell_response(
-        &mut self,
-        meta: EventMeta<'_>,
-        status: CellStatus,
-        body: Option<&PayloadRef>,
-        is_last: bool,
-    ) {
+    /// Adds a response of a code cell.
+    pub(super) fn cell_response(&mut self, status: CellStatus, body: Option<&PayloadRef>) {
         body.into_iter().for_each(|body| self.add_payload(body));
         if let Some(SpanDetail::CodeCell(cell)) = self.facts.as_mut().map(|facts| &mut facts.detail) {
             cell.status = status;
-        }
-        if is_last {
-            self.end(meta, status.into(), None);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mock_collector::{MockCollector, MockServer, Protocol as ServerProtocol};
 
-use crate::event::ExecutionStatus;
+use crate::event::{EndDetail, ExecutionStatus};
 use crate::otlp::live::pipeline::Otlp;
 use crate::otlp::send::endpoint::Protocol;
 use crate::otlp::span::facts::{SpanDetail, SpanFacts};
@@ -20,6 +20,7 @@ fn measure(otlp: &Otlp) {
         turn_id: None,
         status: ExecutionStatus::Completed,
         error: None,
+        end: EndDetail::default(),
         payload_ids: Vec::new(),
         detail: SpanDetail::Inference(Box::default()),
     };

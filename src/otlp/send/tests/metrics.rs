@@ -5,6 +5,7 @@ use opentelemetry_sdk::metrics::InMemoryMetricExporter;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 
 use super::*;
+use crate::event::EndDetail;
 use crate::event::Usage;
 use crate::otlp::span::digest::{RequestDigest, ResponseDigest};
 
@@ -70,6 +71,7 @@ fn inference(status: ExecutionStatus, error: Option<&str>, inference: InferenceF
         turn_id: None,
         status,
         error: error.map(str::to_owned),
+        end: EndDetail::default(),
         payload_ids: Vec::new(),
         detail: SpanDetail::Inference(Box::new(inference)),
     }
@@ -142,7 +144,9 @@ fn failed_call_has_error_type_and_no_first_chunk() {
     let failed = |error| inference(ExecutionStatus::Failed, error, whole.clone());
     let cancelled = inference(ExecutionStatus::Cancelled, Some("enough"), whole.clone());
     let second = Duration::from_secs(1);
-    let series = record_all(&[(failed(Some("timeout: 30 s")), second), (failed(None), second), (cancelled, second)]);
+    let mut timeout = failed(Some("30 s"));
+    timeout.end.error_type = Some("timeout".into());
+    let series = record_all(&[(timeout, second), (failed(Some("slow: 30 s")), second), (cancelled, second)]);
     let all = [
         expected(DURATION, &[("error.type", "_OTHER"), CHAT], 1, 1.0),
         expected(DURATION, &[("error.type", "timeout"), CHAT], 1, 1.0),

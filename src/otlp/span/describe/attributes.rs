@@ -1,12 +1,12 @@
 //! Converts the facts about an operation to attributes.
 
 use opentelemetry::{KeyValue, StringValue, Value};
+use serde_json::Map;
 
 use super::tool::{mcp_tool, tool_name, tool_type};
-use crate::event::{ExecutionStatus, Usage};
+use crate::event::{EndedBy, ExecutionStatus, Usage};
 use crate::graph::McpTool;
 use crate::otlp::span::attribute;
-use crate::otlp::span::error_type::error_type;
 use crate::otlp::span::facts::{
     CellFacts, CompactionFacts, InferenceFacts, SpanDetail, SpanFacts, ThreadFacts, ToolFacts,
 };
@@ -25,6 +25,7 @@ pub(super) fn build(facts: &SpanFacts, kind: Kind, mapping: Mapping) -> Vec<KeyV
         SpanDetail::CodeCell(cell) => attributes.add_cell(cell),
         SpanDetail::Compaction(compaction) => attributes.add_compaction(compaction),
     }
+    attributes.add_own(facts);
     attributes.list
 }
 
@@ -87,6 +88,7 @@ impl AttributeList {
             status,
             error,
             payload_ids,
+            end,
             detail: _,
         } = facts;
         self.put(attribute::OBJECT_ID, object_id.clone());
@@ -101,8 +103,7 @@ impl AttributeList {
         self.put(attribute::STATUS, status.name());
         match status {
             ExecutionStatus::Failed => {
-                let error = error.as_deref().unwrap_or_default();
-                self.put(attribute::ERROR_TYPE, error_type(error).to_owned());
+                self.put(attribute::ERROR_TYPE, facts.error_type().to_owned());
             }
             ExecutionStatus::Cancelled | ExecutionStatus::Aborted => {
                 self.put_text(attribute::STATUS_DESCRIPTION, error.as_deref().unwrap_or_default());
@@ -110,6 +111,19 @@ impl AttributeList {
             ExecutionStatus::Running | ExecutionStatus::Completed => {}
         }
         self.put_some(attribute::OPERATION_NAME, kind.operation_name());
+        self.put_some(attribute::ENDED_BY, end.ended_by.map(EndedBy::name));
+    }
+
+    /// Adds the own attributes of the span, with keys that no other attribute has.
+    fn add_own(&mut self, facts: &SpanFacts) {
+        let Some(attributes) = &facts.end.attributes else { return };
+        let own: Map<String, serde_json::Value> = serde_json::from_str(attributes.as_str()).unwrap_or_default();
+        for (key, value) in own {
+            let is_taken = self.list.iter().any(|attribute| attribute.key.as_str() == key);
+            if !is_taken && (!attribute::is_reserved(&key) || attribute::is_program_attribute(&key)) {
+                self.list.push(KeyValue::new(key, own_value(value)));
+            }
+        }
     }
 
     fn add_thread(&mut self, facts: &ThreadFacts) {
@@ -213,6 +227,22 @@ impl AttributeList {
         self.put_text(attribute::PROVIDER_NAME, provider);
         if let Some(usage) = usage {
             self.add_usage(*usage);
+        }
+    }
+}
+
+/// Returns the value of an own attribute, in its type.
+fn own_value(value: serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Bool(value) => value.into(),
+        serde_json::Value::String(text) => text.into(),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => integer.into(),
+            (None, Some(float)) if !number.is_u64() => float.into(),
+            (None, _) => number.to_string().into(),
+        },
+        value @ (serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
+            value.to_string().into()
         }
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::tool::tool_name;
 use super::*;
-use crate::event::{ToolKind, Usage};
+use crate::event::{EndDetail, EndedBy, ToolKind, Usage};
 use crate::otlp::span::content_policy::ContentPolicy;
 use crate::otlp::span::digest::{RequestDigest, ResponseDigest};
 use crate::otlp::span::facts::{InferenceFacts, ThreadFacts};
@@ -283,9 +283,9 @@ fn only_failed_spans_have_an_error_status() {
         );
     };
     let failed = r#"otel_trace.status = "failed""#;
-    let timeout = [failed, r#"error.type = "timeout""#];
-    check(ExecutionStatus::Failed, Some("timeout: slow"), Status::error("timeout: slow"), &timeout);
-    check(ExecutionStatus::Failed, None, Status::error(""), &[failed, r#"error.type = "_OTHER""#]);
+    let other = [failed, r#"error.type = "_OTHER""#];
+    check(ExecutionStatus::Failed, Some("timeout: slow"), Status::error("timeout: slow"), &other);
+    check(ExecutionStatus::Failed, None, Status::error(""), &other);
     let stopped = r#"otel_trace.status_description = "timeout: stopped""#;
     let cancelled = r#"otel_trace.status = "cancelled""#;
     check(ExecutionStatus::Cancelled, Some("timeout: stopped"), Status::Unset, &[cancelled, stopped]);
@@ -302,7 +302,8 @@ fn table_lists_exactly_the_described_attributes() {
     let mapping = Mapping { content: ContentPolicy::Capture, usage_names: UsageNames::Both };
     for detail in every_kind() {
         let kind = kind(&detail);
-        let facts = full(detail);
+        let end = EndDetail { ended_by: Some(EndedBy::Close), ..EndDetail::default() };
+        let facts = SpanFacts { end, ..full(detail) };
         let ends = [failed(facts.clone(), "timeout"), ended(facts, ExecutionStatus::Cancelled, Some("stopped"))];
         let described = ends.iter().flat_map(|facts| describe(facts, mapping).attributes);
         let described: BTreeSet<_> = described.map(|attribute| attribute.key.to_string()).collect();
@@ -313,4 +314,37 @@ fn table_lists_exactly_the_described_attributes() {
     let link_attributes: Vec<_> =
         attribute::TABLE.iter().filter(|row| row.kinds.is_empty()).map(|row| row.name).collect();
     assert_eq!(link_attributes, [attribute::LINK]);
+}
+
+#[test]
+fn details_of_the_end_are_attributes() {
+    let attributes = r#"{"app.user":"ann","n":-7,"share":0.5,"big":18446744073709551615,"is":true,"list":[1],
+        "gen_ai.request.model":"forged","otel_trace.status":"forged","level":"forged","error.type":"forged",
+        "gen_ai.agent.description":"writes code"}"#;
+    let end = EndDetail {
+        ended_by: Some(EndedBy::ErrorEvent),
+        error_type: Some("timeout".into()),
+        attributes: serde_json::from_str(attributes).expect("JSON"),
+    };
+    let facts = SpanFacts { end, ..ended(bare(SpanDetail::Turn), ExecutionStatus::Failed, Some("slow")) };
+    let lines = attribute_lines(&describe(&facts, CAPTURE).attributes);
+    let expected = [
+        r#"app.user = "ann""#,
+        "n = -7",
+        "share = 0.5",
+        r#"big = "18446744073709551615""#,
+        "is = true",
+        r#"list = "[1]""#,
+        r#"gen_ai.agent.description = "writes code""#,
+        r#"error.type = "timeout""#,
+        r#"otel_trace.ended_by = "error_event""#,
+    ];
+    for line in expected {
+        assert!(lines.iter().any(|other| other == line), "{line} in {lines:#?}");
+    }
+    assert!(!lines.iter().any(|line| line.contains("forged")), "{lines:#?}");
+    // What is no object has no fields.
+    let end = EndDetail { attributes: serde_json::from_str("[1]").expect("JSON"), ..EndDetail::default() };
+    let facts = SpanFacts { end, ..bare(SpanDetail::Turn) };
+    assert_eq!(describe(&facts, CAPTURE), describe(&bare(SpanDetail::Turn), CAPTURE));
 }

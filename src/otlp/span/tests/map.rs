@@ -5,7 +5,7 @@ use opentelemetry::{InstrumentationScope, Value};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanEvents, SpanLinks};
 
 use super::*;
-use crate::event::ExecutionStatus;
+use crate::event::{EndDetail, ExecutionStatus};
 use crate::otlp::span::content_policy::ContentPolicy;
 use crate::otlp::span::describe::describe;
 use crate::otlp::span::facts::SpanFacts;
@@ -78,11 +78,13 @@ fn framework_attributes() -> Vec<KeyValue> {
 /// The framework's attributes that remain on the span of a recorded operation.
 const KEPT: [&str; 2] = [r#"app.user = "bob""#, r#"server.address = "localhost""#];
 
-/// Checks that the span has the description of its facts, and beyond that only the program's own attributes.
-fn check(mapped: &SpanData, facts: &SpanFacts, mapping: &Mapping, own: &[&str]) {
+/// Checks that the span has the description of its facts, and beyond that only the program's own attributes and a stronger
+/// status that the program set.
+fn check(mapped: &SpanData, facts: &SpanFacts, mapping: &Mapping, own: &[&str], own_status: &Status) {
     let described = describe(facts, *mapping);
     assert_eq!((&*mapped.name, &mapped.span_kind), (described.name.as_str(), &described.kind));
-    assert_eq!(mapped.status, described.status);
+    let is_weaker = described.status == Status::Unset && matches!(own_status, Status::Error { .. });
+    assert_eq!(&mapped.status, if is_weaker { own_status } else { &described.status });
     let mut expected = attribute_lines(&described.attributes);
     expected.extend(own.iter().map(ToString::to_string));
     expected.sort_unstable();
@@ -100,9 +102,13 @@ fn live_span_is_mapped_to_its_description() {
             attributes.extend(describe(&facts, mapping).into_live_attributes());
             attributes.extend([attribute("busy_ns", 1), attribute("idle_ns", 2)]);
             for status in [Status::Unset, Status::Ok, Status::error("zzz")] {
-                let live = SpanData { status, span_kind: SpanKind::Server, ..span("rig_agent", attributes.clone()) };
+                let live = SpanData {
+                    status: status.clone(),
+                    span_kind: SpanKind::Server,
+                    ..span("rig_agent", attributes.clone())
+                };
                 let mapped = map(live, &mapping);
-                check(&mapped, &facts, &mapping, &KEPT);
+                check(&mapped, &facts, &mapping, &KEPT, &status);
                 assert_eq!(map(mapped.clone(), &mapping), mapped);
             }
         }
@@ -117,7 +123,7 @@ fn described_span_is_unchanged() {
         for facts in every_end(full(detail)) {
             let described = describe(&facts, mapping);
             let exported = SpanData { status: described.status, ..span("", described.attributes) };
-            check(&map(exported, &mapping), &facts, &mapping, &[]);
+            check(&map(exported, &mapping), &facts, &mapping, &[], &Status::Unset);
         }
     }
 }
@@ -126,7 +132,7 @@ fn described_span_is_unchanged() {
 fn described_content_is_dropped_unless_captured() {
     for facts in every_kind().map(full) {
         let attributes = describe(&facts, CAPTURE).into_live_attributes();
-        check(&map(span("", attributes), &OMIT), &facts, &OMIT, &[]);
+        check(&map(span("", attributes), &OMIT), &facts, &OMIT, &[], &Status::Unset);
     }
 }
 
@@ -232,7 +238,7 @@ fn map_exporter_passes_on_mapped_spans() {
         live.set_attributes(describe(&facts, OMIT).into_live_attributes());
         live.end();
         let spans = exporter.get_finished_spans().expect("its spans");
-        check(spans.last().expect("a span"), &facts, &OMIT, &KEPT);
+        check(spans.last().expect("a span"), &facts, &OMIT, &KEPT, &Status::error("zzz"));
     }
     assert_eq!(exporter.get_finished_spans().expect("its spans").len(), every_kind().len());
 }
@@ -250,4 +256,22 @@ fn span_duration_is_at_least_a_microsecond() {
     // A wall clock that went backwards.
     assert_eq!(lasted(start - Duration::from_secs(3)), microsecond);
     assert_eq!(lasted(start + Duration::from_nanos(1001)), Duration::from_nanos(1001));
+}
+
+#[test]
+fn end_by_a_handle_wins_over_the_status_of_the_program() {
+    for facts in every_kind().map(full) {
+        let ended_by = |ended_by| SpanFacts { end: EndDetail { ended_by, ..facts.end.clone() }, ..facts.clone() };
+        let status = |facts: &SpanFacts, own: Status| {
+            let attributes = describe(facts, OMIT).into_live_attributes();
+            map(SpanData { status: own, ..span("", attributes) }, &OMIT).status
+        };
+        let error = Status::error("set by the program");
+        assert_eq!(status(&ended_by(Some(EndedBy::Handle)), error.clone()), Status::Unset);
+        assert_eq!(status(&ended_by(Some(EndedBy::Close)), error.clone()), error);
+        assert_eq!(status(&ended_by(None), error.clone()), error);
+        // A failure is exported, whatever the program set.
+        let failed = failed(ended_by(Some(EndedBy::Handle)), "no");
+        assert_eq!(status(&failed, Status::Ok), Status::error("no"));
+    }
 }

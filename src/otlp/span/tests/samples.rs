@@ -2,7 +2,7 @@
 
 use opentelemetry::{Array, KeyValue, Value};
 
-use crate::event::{CellStatus, ExecutionStatus, ToolKind, Usage};
+use crate::event::{CellStatus, EndDetail, ExecutionStatus, ToolKind, Usage};
 use crate::otlp::span::digest::{InvocationDigest, RequestDigest, ResponseDigest, ResultDigest, RuntimeDigest};
 use crate::otlp::span::facts::{
     CellFacts, CompactionFacts, InferenceFacts, SpanDetail, SpanFacts, ThreadFacts, ToolFacts,
@@ -19,6 +19,7 @@ pub(crate) fn bare(detail: SpanDetail) -> SpanFacts {
         turn_id: None,
         status: ExecutionStatus::Completed,
         error: None,
+        end: EndDetail::default(),
         payload_ids: Vec::new(),
         detail,
     }

@@ -87,6 +87,7 @@ fn open_call(
         tools: None,
         compacted_before: None,
         history_edits: Vec::new(),
+        end: None,
         span: LiveSpan::from_span_ref(at.context.span.as_ref()),
         evidence: Evidence::new(at.when.seq, Some(request_payload.raw_payload_id.clone())),
     };
@@ -111,6 +112,7 @@ pub(super) fn close(
             call.error = error.cloned();
             call.first_token_at = end.first_token_at;
             call.usage = end.usage;
+            call.end.clone_from(&end.detail);
             call.upstream_request_id = end.upstream_request_id.given().cloned();
         }
         Err(AlreadyEnded) => {

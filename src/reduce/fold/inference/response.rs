@@ -24,6 +24,7 @@ impl InferenceFold<'_> {
             usage,
             response_payload,
             response,
+            detail: _,
         } = end;
         let payload = response_payload.as_ref();
         let index = self.calls.index_of(inference_call_id);
