@@ -11,7 +11,7 @@ use super::custom_patterns::PatternError;
 use super::event_text::EventText;
 use super::harmless::is_harmless;
 use super::names::Names;
-use super::needles::Needles;
+use super::needles::{AnyNeedle, Needles};
 use super::nesting::Nesting;
 use super::redactor::Redactor;
 use super::salt::Salt;
@@ -89,6 +89,7 @@ pub struct Masking {
 /// The searches that find candidates. Built on first use.
 #[derive(Debug)]
 struct Finders {
+    any: AnyNeedle,
     /// Finds built-in names.
     stems: Needles,
     /// Finds the names that the program added.
@@ -197,7 +198,7 @@ impl Masking {
     pub(crate) fn find_secrets(&self, text: &[u8], is_json: bool) -> Vec<SecretSpan> {
         let mut secrets = Vec::new();
         let finders = self.finders();
-        if let Some(names) = &self.names {
+        if let Some(names) = self.names.as_ref().filter(|_| finders.any.may_be_in(text)) {
             for stems in [&finders.stems, &finders.own_stems] {
                 find_named_secrets(names, stems, text, Part::whole(text), &mut secrets);
             }
@@ -215,10 +216,13 @@ impl Masking {
     fn finders(&self) -> &Finders {
         self.finders.get_or_init(|| {
             let own = self.names.iter().flat_map(Names::own_stems).collect::<Vec<_>>();
+            let credentials = credentials::needles();
+            let all = [names::stems(), own.clone(), command::needles(), credentials.concat()].concat();
             Finders {
+                any: AnyNeedle::new(&all),
                 stems: Needles::new(&names::stems()),
                 own_stems: Needles::new(&own),
-                credentials: credentials::needles().map(|needles| Needles::new(&needles)),
+                credentials: credentials.map(|needles| Needles::new(&needles)),
                 commands: Needles::new(&command::needles()),
             }
         })

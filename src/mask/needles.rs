@@ -1,7 +1,7 @@
 //! A search for many short texts in one pass.
 
 use aho_corasick::packed::Searcher;
-use aho_corasick::{AhoCorasick, Span};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Span};
 
 use super::scan;
 
@@ -33,5 +33,29 @@ impl Needles {
         };
         scan::looked_at(found.map_or(text.len().saturating_sub(from), |found| found.end() - from));
         Some(found?.start())
+    }
+}
+
+/// Maximum length of a text, in bytes, for which [`AnyNeedle`] is asked first.
+const SHORT: usize = 128;
+
+/// A check for all texts of several searches at once. Most texts of events are short and have none of them: one pass byte by
+/// byte is cheaper than the start of each search.
+#[derive(Debug)]
+pub(super) struct AnyNeedle(Option<AhoCorasick>);
+
+impl AnyNeedle {
+    pub(super) fn new(needles: &[Vec<u8>]) -> Self {
+        let mut builder = AhoCorasick::builder();
+        Self(builder.kind(Some(AhoCorasickKind::DFA)).prefilter(false).build(needles).ok())
+    }
+
+    /// Returns `false` if the text is short and contains none of the needles.
+    pub(super) fn may_be_in(&self, text: &[u8]) -> bool {
+        if text.len() > SHORT {
+            return true;
+        }
+        scan::looked_at(text.len());
+        self.0.as_ref().is_none_or(|any| any.is_match(text))
     }
 }
