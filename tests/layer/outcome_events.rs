@@ -291,3 +291,45 @@ fn filter_enables_only_events_that_may_report_an_outcome() {
     assert_eq!(enabled, [true, true, true, true, false, false, false, false]);
     assert_eq!(Filter::<Registry>::max_level_hint(&filter), Some(LevelFilter::INFO));
 }
+
+/// Asks a model, as a framework does that leaves nothing of a call that could not be sent, and returns an error.
+#[instrument(err)]
+fn ask_in_vain(is_answered: bool) -> Result<(), String> {
+    let chat =
+        info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m", gen_ai.output.messages = Empty,);
+    chat.in_scope(|| {
+        if is_answered {
+            chat.record("gen_ai.output.messages", json!([{ "role": "assistant", "parts": [] }]).to_string());
+        }
+    });
+    Err("connection refused".to_owned())
+}
+
+#[test]
+fn error_of_a_function_around_an_unanswered_call_fails_the_run() {
+    for (is_answered, status, error) in [(false, "failed", Some("connection refused")), (true, "completed", None)] {
+        // The function is the root, or stands below one.
+        for is_below in [false, true] {
+            let bundle = record_one(|| match is_below {
+                false => drop(ask_in_vain(is_answered)),
+                true => info_span!("request").in_scope(|| drop(ask_in_vain(is_answered))),
+            });
+            for event in ["codex_turn_ended", "thread_ended"] {
+                let ended = bundle.event(event);
+                assert_eq!((ended["status"].as_str(), ended["error"].as_str()), (Some(status), error), "{event}");
+            }
+        }
+    }
+}
+
+#[test]
+fn error_of_a_function_beside_the_call_fails_no_other_run() {
+    let bundle = record_one(|| {
+        let chat = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m");
+        chat.in_scope(|| {});
+        // An event of a level that is not serious, with another field, or of another root.
+        info!(error = "handled", attempt = 1);
+        info_span!("other").in_scope(|| error!(error = "of another root"));
+    });
+    assert_eq!(bundle.event("codex_turn_ended")["status"], "cancelled");
+}

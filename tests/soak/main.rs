@@ -7,6 +7,8 @@
 mod allocations;
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(unix)]
+mod conversations;
 mod heap;
 #[cfg(target_os = "linux")]
 mod leaks;

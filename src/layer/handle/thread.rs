@@ -248,13 +248,12 @@ impl AgentThread {
         let span = thread_span!(meta, parent: Span::none());
         Self(Handle::new(span, |state| {
             let thread = new_thread(state, meta);
-            if Arc::ptr_eq(session, state.session()) {
-                let opened = ThreadOperation::of_conversation(session, id, || Arc::clone(&thread));
-                if !Arc::ptr_eq(&opened, &thread) {
-                    return;
-                }
+            // The thread is known to be held before the conversation is found, so that it cannot be idle.
+            state.open(Operations { thread: Some(Arc::clone(&thread)), ..Operations::default() });
+            let opened = || ThreadOperation::of_conversation(session, id, || Arc::clone(&thread));
+            if !Arc::ptr_eq(session, state.session()) || Arc::ptr_eq(&opened(), &thread) {
+                thread.start(Timestamp::now());
             }
-            start(state, thread);
         }))
     }
 
@@ -265,7 +264,9 @@ impl AgentThread {
 
 /// Opens and starts the thread in the state that one recorder keeps for its span.
 fn open(state: &SpanState, meta: ThreadMeta<'_>) {
-    start(state, new_thread(state, meta));
+    let thread = new_thread(state, meta);
+    state.open(Operations { thread: Some(Arc::clone(&thread)), ..Operations::default() });
+    thread.start(Timestamp::now());
 }
 
 /// Creates the thread of a span, inside of the operations around the span.
@@ -273,10 +274,4 @@ fn new_thread(state: &SpanState, meta: ThreadMeta<'_>) -> Arc<ThreadOperation> {
     let Enclosing { thread: parent, tool, .. } = state.enclosing();
     let facts = meta.facts(tool.and_then(|tool| tool.id().cloned()));
     ThreadOperation::new(Arc::clone(state.session()), parent, facts, state.live().clone())
-}
-
-/// Starts the thread of a span.
-fn start(state: &SpanState, thread: Arc<ThreadOperation>) {
-    state.open(Operations { thread: Some(Arc::clone(&thread)), ..Operations::default() });
-    thread.start(Timestamp::now());
 }

@@ -220,6 +220,14 @@ impl TurnOperation {
         self.lifecycle.set_span_end(span_end);
     }
 
+    /// Sets the error that the end event reports, unless the last call of a model was answered: what the program does with
+    /// an answer is not the turn's.
+    pub(in crate::layer) fn fail_unanswered(&self, error: &str) {
+        if self.last_call.has_started() && self.last_call.outcome() != Some(Outcome::Completed) {
+            self.set_error(Some(error.to_owned()));
+        }
+    }
+
     /// Adds the span of an operation of this turn that has settled.
     pub(in crate::layer) fn add_settled(self: &Arc<Self>, span: &Weak<dyn SettledSpan>) {
         self.thread.inside().settled.add(Arc::as_ptr(self).addr(), span);

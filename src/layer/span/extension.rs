@@ -29,6 +29,11 @@ impl SpanExtension {
         self.0.iter().find(|entry| entry.session == session)?.state.as_ref()
     }
 
+    /// Returns the implicit operations that `session` keeps at the span. Returns `None` if it keeps none.
+    pub(super) fn supplied(&self, session: SessionId) -> Option<Arc<ImplicitOperations>> {
+        self.0.iter().find(|entry| entry.session == session)?.implicit.clone()
+    }
+
     /// Returns the states that all recorders keep for the span.
     pub(in crate::layer) fn states(&self) -> impl Iterator<Item = &Arc<SpanState>> {
         self.0.iter().filter_map(|entry| entry.state.as_ref())

@@ -38,6 +38,12 @@ impl ImplicitOperations {
         Arc::clone(turn)
     }
 
+    /// Sets the error with which the turns end whose last call of a model was not answered.
+    pub(super) fn fail_unanswered(&self, error: &str) {
+        let turns: Vec<_> = lock(&self.turns).values().cloned().collect();
+        turns.iter().map(TurnOperation::latest).for_each(|turn| turn.fail_unanswered(error));
+    }
+
     /// Ends the implicit operations, because the root span has closed. Threads of conversations stay open.
     pub(super) fn end(&self) {
         // Not in the head of the loop, where the lock would be held until the loop ends.

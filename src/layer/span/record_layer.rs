@@ -146,11 +146,26 @@ where
             Some(Some(direct)) => (Some(direct), false),
             Some(None) | None => (states.flatten().next(), true),
         };
-        let Some(state) = state.filter(|state| self.owns(state)) else { return };
+        let Some(state) = state else { return self.record_returned_error(event, ctx) };
+        if !self.owns(&state) {
+            return;
+        }
         let Some(outcome) = OutcomeEvent::from_event(event) else { return };
         let outcome = if is_inside { outcome.for_enclosing(event.metadata()) } else { Some(outcome) };
         if let Some(outcome) = outcome {
             state.merge_fields(outcome.into());
+        }
+    }
+
+    /// Records the error that a function around an agent returned, in the turns that the layer has supplied below the root
+    /// span of the function. Frameworks record in the span of a call that could not be sent neither an answer nor an error.
+    fn record_returned_error(&self, event: &Event<'_>, ctx: &Context<'_, S>) {
+        let root = ctx.event_scope(event).and_then(|scope| scope.last());
+        let implicit = root.and_then(|root| root.extensions().get::<SpanExtension>()?.supplied(self.session.id()));
+        if let Some(implicit) = implicit
+            && let Some(OutcomeEvent::ReturnedError(error)) = OutcomeEvent::from_event(event)
+        {
+            implicit.fail_unanswered(&error);
         }
     }
 

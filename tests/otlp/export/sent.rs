@@ -100,7 +100,7 @@ fn a_resource_that_is_no_object_is_as_good_as_none() {
         let exported = exported_resource(bundle.to_str().unwrap(), &[]);
         assert_eq!(exported["service.name"], json!({"stringValue": "otel-trace"}));
     }
-    let mut changed = written.clone();
+    let mut changed = written;
     changed["otel_resource"] = json!({"service.name": "s", "none": null, "object": {}, "mixed": [1, "a"], "empty": []});
     std::fs::write(&path, changed.to_string()).unwrap();
     let exported = exported_resource(bundle.to_str().unwrap(), &[]);

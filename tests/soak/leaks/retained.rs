@@ -18,6 +18,9 @@ use crate::heap;
 /// Number of actions before the first measurement. It exceeds the number of logs that may hold a file open.
 const FEW: u64 = 70;
 
+/// A number of calls that is not exceeded by that of the ended calls which a turn keeps.
+const FINDABLE: u64 = 1100;
+
 /// Allowed growth of the heap between both measurements, in bytes, independent of the number of actions.
 const SLACK: usize = 1024;
 
@@ -99,6 +102,8 @@ pub(crate) fn check_open_run() {
         let (_, turn) = open.get_or_insert_with(|| {
             let thread = AgentThread::start(ThreadMeta::new());
             let turn = thread.turn(None);
+            // The calls that have ended last stay findable in an open turn.
+            (0..FINDABLE).for_each(|_| tool(&turn));
             (thread, turn)
         });
         tool(turn);
@@ -106,14 +111,23 @@ pub(crate) fn check_open_run() {
     });
     let mut open: Option<Span> = None;
     check_recorded("unrecorded spans", many, 0, |_| {
-        let root = open.get_or_insert_with(|| info_span!("root"));
+        let root = open.get_or_insert_with(|| {
+            let root = info_span!("root");
+            root.in_scope(|| (0..FINDABLE).for_each(|_| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {})));
+            root
+        });
         root.in_scope(|| info_span!("http", otel_trace.kind = "none").in_scope(|| info_span!("tcp").in_scope(|| {})));
         root.in_scope(|| info_span!("tool", otel_trace.kind = "tool").in_scope(|| {}));
     });
     // An id from the program is kept until its bundle ends, so that no other call gets it.
     let mut open = None;
     check_recorded("call ids", many, 128, |n| {
-        let turn = open.get_or_insert_with(|| AgentThread::start(ThreadMeta::new()).turn(None));
+        let turn = open.get_or_insert_with(|| {
+            let turn = AgentThread::start(ThreadMeta::new()).turn(None);
+            let id = |n: u64| format!("earlier_{n:024}");
+            (0..FINDABLE).for_each(|n| drop(turn.tool_call(ToolCallMeta::new("n").id(&id(n)))));
+            turn
+        });
         drop(turn.tool_call(ToolCallMeta::new("n").id(&format!("call_{n:024}"))));
     });
 }
