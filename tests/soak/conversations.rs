@@ -1,8 +1,9 @@
 //! Tests of servers with very many conversations: neither the heap nor the root directory grows with those that were,
 //! however the process ends, and `otel-trace reduce` joins the bundles of a conversation.
+#![expect(clippy::print_stdout, reason = "the process that waits for a program reads what it prints")]
 
 use std::fs::DirEntry;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -140,7 +141,7 @@ fn serve(root: &Path, by: By, end: End) {
         }
         let _open = recorder.conversation("open", ThreadMeta::new()).turn(None);
         assert_eq!(recorder.stats().lost(), 0);
-        writeln!(std::io::stdout(), "{SERVED}").unwrap();
+        println!("{SERVED}");
         if end == End::Kill {
             // Until the process is killed.
             wait_until(|| false);
