@@ -65,9 +65,12 @@ fn push_command(action: &mut GrowingObject, step: &str, event: &Object<'_>) -> R
 fn push_output(outputs: &mut Vec<Growing>, step: &str, event: &Object<'_>) -> Result<(), Mismatch> {
     let place = place(event).min(outputs.len());
     if step == "done" {
-        // The whole output of the command, in place of its pieces.
-        let whole = list_or_one(event, "output").into_iter().map(Growing::new);
-        outputs.splice(place..outputs.len().min(place + 1), whole);
+        // The whole output of the command, in place of its pieces. Moving what follows would take time for each event.
+        let mut whole = list_or_one(event, "output").into_iter().map(Growing::new);
+        if let Some(output) = outputs.get_mut(place) {
+            whole.next().into_iter().for_each(|first| *output = first);
+        }
+        outputs.extend(whole);
         return Ok(());
     }
     if place == outputs.len() {
