@@ -197,7 +197,7 @@ fn exchange_twice(inference: &Inference) {
     exchange.request(REQUEST);
     exchange.status(429);
     exchange.reply(Reply::Refusal, ERROR.as_bytes());
-    exchange.clone().request(REQUEST);
+    exchange.request(REQUEST);
     exchange.status(200);
     exchange.reply(Reply::Whole, JSON.as_bytes());
 }
