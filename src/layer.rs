@@ -82,7 +82,9 @@
 //! and no other, fails the operation of its span. The event of `#[instrument(ret)]`, with the field `return` and no
 //! other, is the result of a tool call that has none. Any other event of level `ERROR` or `WARN` with a field for an error
 //! in words may have been handled: it fails an inference call, a tool call or a compaction request that closes without a
-//! response or result, and never a turn or a thread. An end that a handle gives takes precedence over all of these.
+//! response or result, and never a turn or a thread. The error that a function around an agent returns fails the turn that the
+//! layer has supplied below its root span, unless the model was answered. An end that a handle gives takes precedence over
+//! all of these.
 //!
 //! A request that the program deliberately does not record, such as a warm-up call, must not be one that later requests
 //! build on: the next recorded request is recorded whole. If it was sent as a delta on the response of the unrecorded one
