@@ -144,7 +144,8 @@ codes! {
     HistoryBranched = "history_branched", Notice, Stops;
     /// A tool call or a code cell has the call id of an earlier one, or an id that several calls have, and none of
     /// these calls can be its own: it is kept without items. Or it has a call, and equal calls or outputs with its id
-    /// cannot be told from its own. Or an output with such an id belongs to no tool call, and may be that of one.
+    /// cannot be told from its own, or it may run a call of a response without content. Or an output with such an id
+    /// belongs to no tool call, and may be that of one.
     CallIdReused = "call_id_reused", Notice, Stops;
     /// The event and the body of a request name different earlier responses that the request continues.
     /// The event decides.

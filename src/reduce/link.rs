@@ -6,6 +6,7 @@
 mod agents;
 mod calls;
 mod cells;
+mod doubts;
 mod recorded_results;
 mod reused_ids;
 mod sums;

@@ -69,6 +69,9 @@ pub(crate) struct TakenCall {
     /// Number of a call of another response that the tool may run as well, because both arrived before the tool started.
     /// `None` if there is none.
     pub(crate) rival: Option<usize>,
+    /// Number of a call of another response that the tool may run as well if it did not wait for the end of the response,
+    /// because the inference call was running when the tool started. `None` if there is none.
+    pub(crate) rival_in_flight: Option<usize>,
 }
 
 /// The calls of one id that responses requested and that no tool has run yet.
@@ -196,7 +199,24 @@ impl RequestedCalls {
         let first = groups.iter().filter_map(|group| group.first_response_since(latest_start, tool.started));
         let (responded, number) = first.min()?;
         let rivals = groups.iter().filter_map(|group| group.call_of_other_response(responded, tool));
-        Some(TakenCall { number, responded, rival: rivals.max() })
+        Some(TakenCall {
+            number,
+            responded,
+            rival: rivals.max(),
+            rival_in_flight: self.find_in_flight(responded, tool),
+        })
+    }
+
+    /// Returns the first call of a response that arrived after a tool had started, and not at the position `responded`,
+    /// if its inference call had started before the tool.
+    fn find_in_flight(&self, responded: u64, tool: &ToolStart) -> Option<usize> {
+        let names = NameGroup::of_tool(tool.name.as_ref()).into_iter();
+        let groups = names.flat_map(|name| [true, false].map(|is_complete| (name.clone(), is_complete)));
+        let group = |(name, is_complete)| {
+            self.groups.get(&Group { turn_id: None, is_complete, name, arguments: tool.arguments })
+        };
+        let late = groups.filter_map(group).filter_map(|group| group.call_in_flight(responded, tool.started));
+        late.min().map(|(_, number)| number)
     }
 }
 
@@ -231,6 +251,14 @@ impl GroupedCalls {
         let earlier = self.by_response.range(..(responded, 0)).next_back();
         let later = self.by_response.range((responded + 1, 0)..(tool.started.max(responded + 1), 0)).next();
         earlier.into_iter().chain(later).find(may_run).map(|((_, number), _)| *number)
+    }
+
+    /// Returns the position of the first response that arrived after a position, and not at the position `other`, and the
+    /// number of its first call.
+    fn call_in_flight(&self, other: u64, position: u64) -> Option<(u64, usize)> {
+        let is_late =
+            |((responded, _), (started, _)): &(&(u64, usize), &(u64, u64))| *responded != other && *started < position;
+        self.by_response.range((position, 0)..).find(is_late).map(|(response, _)| *response)
     }
 
     /// Returns the first response that arrived at or after a position, and the number of its first call that a tool may

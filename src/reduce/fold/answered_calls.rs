@@ -159,14 +159,20 @@ impl ConversationBuilder<'_> {
         let call = calls.answered_by(&output.content);
         let (Some((call, _)), Some(&known)) = (call, self.answered_calls.of_outputs.get(&item)) else { return false };
         let content_of_call = self.item_identity(call).unwrap_or_default();
-        if call == known || self.answered_calls.contents_before.contains(&(item, content_of_call)) {
+        if call == known {
+            return false;
+        }
+        if calls.calls.contains(&known) {
+            return self.answered_calls.is_reused(output);
+        }
+        if self.answered_calls.contents_before.contains(&(item, content_of_call)) {
             return false;
         }
         let content = self.item_identity(item).map(|content| (output.thread_id.clone(), content));
         let of_content = content.and_then(|content| self.answered_calls.of_contents.get(&content));
         let is_only = of_content == Some(&AnsweredCall::Only(known)) || replaced == Some(known);
         let name = |call: ItemId| self.items.get(call.index()).map(|call| &call.content.name);
-        let may_be_rewritten = calls.is_new(call) && !calls.calls.contains(&known) && name(call) == name(known);
+        let may_be_rewritten = calls.is_new(call) && name(call) == name(known);
         !(is_only && may_be_rewritten) && self.answered_calls.is_reused(output)
     }
 }

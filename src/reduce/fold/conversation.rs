@@ -73,6 +73,8 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) shortened: Vec<ShortenedRequest>,
     /// Number of steps of paths that existed when the last list was recorded.
     pub(super) listed_steps: usize,
+    /// Items of responses that were cut off.
+    pub(super) cut_items: HashSet<ItemId>,
     /// Indices of the calls whose responses were recorded without readable items.
     pub(super) unknown_responses: HashSet<usize>,
     /// `true` if an output was created that names its tool and no call, since the last list in which such outputs were
@@ -80,6 +82,15 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) has_unanswering_output: bool,
     /// Items that were reported in a thread already. A request that repeats them does not report them again.
     reported: HashSet<(ThreadId, ContentId)>,
+}
+
+/// How the call of a response ended.
+#[derive(Clone, Copy)]
+pub(super) enum ResponseEnd<'a> {
+    /// The call completed. A later request may continue it by the response id, if there is one.
+    Completed(Option<&'a ResponseId>),
+    /// The call failed, was cancelled or never ended.
+    Cut,
 }
 
 /// The properties by which an item of the graph is recognized in later bodies.
@@ -104,13 +115,22 @@ impl ItemIdentity {
     }
 }
 
+/// The items with which a compaction replaced the history of a conversation.
+pub(super) struct Replacement {
+    pub(super) items: Vec<ItemId>,
+    /// Hash of the instructions of the last request before the compaction. `None` if it has none.
+    pub(super) instructions: Option<u128>,
+}
+
 /// The live snapshot of a thread: the items that its model would see next.
 #[derive(Default)]
 pub(super) struct LiveSnapshot {
     pub(super) path: Path,
     /// Items with which a compaction replaced the history. The next full request is compared with them instead of the
     /// live snapshot. `None` if there is no such compaction since the last full request.
-    pub(super) replacement: Option<Vec<ItemId>>,
+    pub(super) replacement: Option<Replacement>,
+    /// Hash of the instructions of the last request. `None` if it has none.
+    pub(super) instructions: Option<u128>,
     /// All identity hashes by which items of the thread are recognized.
     contents: HashSet<u128>,
     index: ContentIndex,
@@ -146,6 +166,7 @@ impl<'a> ConversationBuilder<'a> {
             lists: Vec::new(),
             shortened: Vec::new(),
             listed_steps: 0,
+            cut_items: HashSet::new(),
             unknown_responses: HashSet::new(),
             has_unanswering_output: false,
             reported: HashSet::new(),
@@ -194,7 +215,8 @@ impl<'a> ConversationBuilder<'a> {
 
     /// Sets the items with which the next full request of the thread is compared, after a compaction.
     pub(super) fn set_replacement(&mut self, thread: &ThreadId, replacement: Vec<ItemId>) {
-        self.live.entry(thread.clone()).or_default().replacement = Some(replacement);
+        let live = self.live.entry(thread.clone()).or_default();
+        live.replacement = Some(Replacement { items: replacement, instructions: live.instructions });
     }
 
     /// Returns `true` if none of the items has a content, such as a text or a call.
@@ -209,13 +231,12 @@ impl<'a> ConversationBuilder<'a> {
     /// Adds a response, and returns its items. They are always new unless they are references, and follow the live
     /// snapshot.
     ///
-    /// `call` is the index of the inference call. `id` is the response id by which a later request may continue the
-    /// call; it is `None` if the call did not complete.
+    /// `call` is the index of the inference call.
     pub(super) fn add_response(
         &mut self,
         source: &ItemSource<'_>,
         call: usize,
-        id: Option<&ResponseId>,
+        end: ResponseEnd<'_>,
         items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> Vec<ItemId> {
@@ -238,8 +259,12 @@ impl<'a> ConversationBuilder<'a> {
         let thread = self.live.entry(source.thread.clone()).or_default();
         thread.path = path;
         thread.by_instructions.extend(instructions.map(|instructions| (instructions, after_call.unwrap_or(path))));
-        if let Some(id) = id {
-            self.by_response_id.insert((source.thread.clone(), id.clone()), call);
+        match end {
+            ResponseEnd::Completed(Some(id)) => {
+                self.by_response_id.insert((source.thread.clone(), id.clone()), call);
+            }
+            ResponseEnd::Completed(None) => {}
+            ResponseEnd::Cut => self.cut_items.extend(&ids),
         }
         ids
     }

@@ -32,7 +32,8 @@ impl ConversationBuilder<'_> {
     /// content, else the first unused item of the history with the same content, else a new item. Each item of the
     /// history is used at most once. If the request lacks items of the history, its items are compared first with those
     /// at the same distance from the latest response that it contains. No item behind that response is older than the
-    /// response.
+    /// response: behind it, equal items that the request dropped are not found again, and the item is new. Of several
+    /// attempts, the response that was not cut off counts as the latest.
     ///
     /// A reference is the item that it names, wherever this item stands in the thread, and however often the request
     /// refers to it. No listed item with content uses an item that a reference names. A listed item with an id and

@@ -7,7 +7,7 @@ use super::conversation::ConversationBuilder;
 use super::lists::extend_hash;
 use super::paths::Path;
 use crate::event::ThreadId;
-use crate::graph::Role;
+use crate::graph::{ItemId, Role};
 use crate::reduce::decode::ListedItem;
 
 /// The instructions of a request.
@@ -39,9 +39,28 @@ impl ConversationBuilder<'_> {
         if let Some(separate) = self.separate_instructions.get(&call) {
             self.instructions.entry(call).or_insert(*separate);
         }
-        if let Some(instructions) = self.instructions.get(&call) {
-            self.live.entry(thread.clone()).or_default().by_instructions.insert(*instructions, path);
+        let live = self.live.entry(thread.clone()).or_default();
+        live.instructions = self.instructions.get(&call).copied();
+        live.by_instructions.extend(live.instructions.map(|instructions| (instructions, path)));
+    }
+
+    /// Takes the items of a compaction with which a full request of the thread is compared. Returns `None` if no
+    /// compaction was installed since the last request, or if the instructions of the request are those of another
+    /// conversation than the one that was compacted.
+    pub(super) fn replacement_for(
+        &mut self,
+        thread: &ThreadId,
+        call: usize,
+        items: &[ListedItem],
+    ) -> Option<Vec<ItemId>> {
+        let own = self.instructions(call, items).map(|instructions| instructions.hash);
+        let live = self.live.get_mut(thread)?;
+        let is_known = own.is_some_and(|own| live.by_instructions.contains_key(&own));
+        let compacted = live.replacement.as_ref()?.instructions;
+        if is_known && compacted.is_some() && compacted != own {
+            return None;
         }
+        live.replacement.take().map(|replacement| replacement.items)
     }
 
     /// Returns the earlier items with which a full request of the thread is compared: those of the last request with the

@@ -126,7 +126,8 @@ impl ConversationBuilder<'_> {
     }
 
     /// Adds a request that lists the whole conversation. If a compaction was installed in the thread, the request is
-    /// compared with the compaction's replacement items instead of the live snapshot, once.
+    /// compared with the compaction's replacement items instead of the live snapshot, once. A request of another
+    /// conversation of the thread is not.
     fn full_request(
         &mut self,
         source: &ItemSource<'_>,
@@ -134,8 +135,7 @@ impl ConversationBuilder<'_> {
         items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> (Path, Snapshot) {
-        let live = self.live.entry(source.thread.clone()).or_default();
-        let (path, history) = match live.replacement.take() {
+        let (path, history) = match self.replacement_for(source.thread, call, items) {
             Some(replacement) => (None, History::Items(replacement)),
             None => {
                 let path = self.history_of(source.thread, call, items);
@@ -201,6 +201,8 @@ impl ConversationBuilder<'_> {
         diagnostics: &mut Diagnostics,
     ) -> (Path, Snapshot) {
         let length = self.paths.len(prefix);
+        // Another conversation of the thread has equal items at other places.
+        let is_same_conversation = self.paths.begins_with(live, prefix, length);
         let mut branched = false;
         let mut ids = Vec::with_capacity(items.len());
         for (index, &listed) in items.iter().enumerate() {
@@ -212,6 +214,7 @@ impl ConversationBuilder<'_> {
             }
             let same = existing.filter(|&existing| self.repeats(source.thread, existing, listed));
             branched |= existing.is_some() && same.is_none();
+            let same = same.filter(|_| is_same_conversation);
             ids.extend(self.matched_or_new(source, same, listed, diagnostics));
         }
         if branched {

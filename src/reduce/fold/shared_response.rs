@@ -76,10 +76,14 @@ impl ConversationBuilder<'_> {
         let history = self.paths.items(path, start, length);
         let indices = self.last_indices(thread, list);
         self.paths.step_count += list.len() as u64;
-        let (offset, index) = history.iter().enumerate().rev().find_map(|(offset, &item)| {
+        let mut listed = history.iter().enumerate().rev().filter_map(|(offset, &item)| {
             let index = self.index_in_list(&indices, item).filter(|_| self.is_response(item))?;
             self.is_listed(thread, item, *list.get(index)?).then_some((offset, index))
-        })?;
+        });
+        let last = listed.next()?;
+        // Of several attempts, programs keep the response that was not cut off.
+        let is_whole = |(offset, _): &(usize, usize)| !self.cut_items.contains(&history[*offset]);
+        let (offset, index) = Some(last).filter(is_whole).or_else(|| listed.find(is_whole)).unwrap_or(last);
         let run = |history: &[ItemId], list: &[ListedItem]| {
             let pairs = history.iter().rev().zip(list.iter().rev());
             pairs.take_while(|(item, listed)| self.is_listed(thread, **item, **listed)).count()

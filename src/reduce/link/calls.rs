@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::doubts::report_doubts;
 use super::recorded_results;
 use super::tool_runs::calls_of_tools;
 use super::unlinked::report_unlinked_outputs;
@@ -61,18 +62,23 @@ pub(super) fn link(
                     if runs.contradicted.contains(&index) {
                         report_contradicted(tool, position, diagnostics);
                     }
-                    if !runs.confirmed.contains(&index) {
-                        report_confused(tool, call, position, diagnostics);
-                        if runs.interchangeable.contains(&index) {
-                            report_interchangeable(tool, position, diagnostics);
-                        }
+                    if runs.maybe_unknown.contains(&index) {
+                        report_maybe_unknown(tool, position, diagnostics);
+                    }
+                    if !runs.confirmed.contains(&index) && runs.interchangeable.contains(&index) {
+                        report_interchangeable(tool, position, diagnostics);
                     }
                     Ok(Some((&call.visible, call.response)))
                 }
                 None => Err("an id that several calls have, and none of them can be its own"),
             },
             Some(CallsOfId::One(_)) | None if taken.contains(&id) => Err("as an earlier tool call does"),
-            Some(CallsOfId::One(call)) if may_run(tool, call, conversations, &lossy_threads) => Ok(Some((call, None))),
+            Some(CallsOfId::One(call)) if may_run(tool, call, conversations, &lossy_threads) => {
+                if runs.maybe_unknown.contains(&index) {
+                    report_maybe_unknown(tool, position, diagnostics);
+                }
+                Ok(Some((call, None)))
+            }
             Some(CallsOfId::One(_)) => Err("which another response requested"),
             None => Ok(None),
         };
@@ -97,7 +103,18 @@ pub(super) fn link(
             attribute_to_last_call(tool, conversations, &completed_calls, work);
         }
     }
-    report_unlinked_outputs(tools, &runs, visible_calls, &conversations.items, diagnostics);
+    report_doubts(tools, &runs, visible_calls, &lossy_threads, diagnostics);
+    report_unlinked_outputs(tools, &runs, visible_calls, &lossy_threads, &conversations.items, diagnostics);
+}
+
+/// Reports a tool call that may run a call of a response that was recorded without its content.
+fn report_maybe_unknown(tool: &ToolCall, position: LogPosition, diagnostics: &mut Diagnostics) {
+    let ToolCall { tool_call_id, thread_id, .. } = tool;
+    let message = format!(
+        "tool call {tool_call_id} of thread {thread_id} runs a call of a response before one that was recorded without \
+         its content; whether it runs a call of the latter, with the same id, cannot be told"
+    );
+    diagnostics.add(position, Code::CallIdReused, message, None);
 }
 
 /// Reports a tool call that may run the call of another tool call.
@@ -118,18 +135,6 @@ fn report_contradicted(tool: &ToolCall, position: LogPosition, diagnostics: &mut
          an output of another call with its id is equal to the result"
     );
     diagnostics.add(position, Code::CallIdReused, message, None);
-}
-
-/// Reports a tool call whose call a later request may show as an equal one.
-fn report_confused(tool: &ToolCall, call: &ReusedCall, position: LogPosition, diagnostics: &mut Diagnostics) {
-    if call.confused > Some(tool.execution.started.seq) {
-        let ToolCall { tool_call_id, thread_id, .. } = tool;
-        let message = format!(
-            "tool call {tool_call_id} of thread {thread_id} runs a call that later requests do not show, but an equal \
-             call with its id; whether they mean its output or that of the other call cannot be told"
-        );
-        diagnostics.add(position, Code::CallIdReused, message, None);
-    }
 }
 
 /// Reports a tool call whose invocation has other arguments than the call that it runs.

@@ -137,6 +137,7 @@ impl Results<'_> {
                         continue;
                     }
                 }
+                (Some(_), Some(at)) if holder.is_none() && self.is_placed_after(at, tool) => continue,
                 (Some(run), at) if self.may_move(run, at) => {
                     moves.extend(items.iter().map(|item| (*item, run)));
                 }
@@ -148,7 +149,27 @@ impl Results<'_> {
             }
             self.runs.confirmed.insert(tool);
         }
+        for equal in equal.values().filter(|_| !self.is_lossy()) {
+            moves.extend(self.stray_outputs(equal));
+        }
         moves
+    }
+
+    /// Returns the outputs of a tool's call, if no other tool has an equal result, that stand at calls of tools with other
+    /// results, with the number of the tool's own call. Its own call has other such outputs.
+    fn stray_outputs(&self, equal: &EqualOutputs) -> Vec<(ItemId, usize)> {
+        let [tool] = equal.tools[..] else { return Vec::new() };
+        let Some(&run) = self.runs.calls.get(&tool) else { return Vec::new() };
+        if !equal.outputs.iter().any(|(_, call)| *call == Some(run)) {
+            return Vec::new();
+        }
+        let has_other_result = |call: usize| {
+            let holder = self.tools_of_calls.get(&call).filter(|holder| **holder != tool);
+            holder.is_some_and(|holder| self.tools.outputs[*holder].is_some())
+        };
+        let strays =
+            equal.outputs.iter().filter(|(_, call)| call.is_some_and(|call| call != run && has_other_result(call)));
+        strays.map(|(item, _)| (*item, run)).collect()
     }
 
     /// Returns `true` if a tool rather runs the call `at`, which stands before its output, than the call `run`: it may
@@ -162,6 +183,15 @@ impl Results<'_> {
             && (self.responded_before(at, run)
                 || (is_complete(run, self.conversations) && !is_complete(at, self.conversations)));
         !is_copy && !may_be_mistaken && self.may_run(tool, at)
+    }
+
+    /// Returns `true` if the place of its output shows that it belongs to a call that was made after a tool had ended. The
+    /// program answered the call itself, with the text that the tool had returned.
+    fn is_placed_after(&self, call: usize, tool: usize) -> bool {
+        let call = &self.calls.calls[call];
+        let ended = self.tools.calls.get_index(tool).and_then(|tool| tool.execution.ended).map(|end| end.seq);
+        let responded = call.response.map(|response| response.seq);
+        call.is_placed && responded.zip(ended).is_some_and(|(responded, ended)| responded > ended)
     }
 
     /// Returns `true` if the response that made the call `earlier` arrived before the inference call of the call `later`
@@ -282,12 +312,30 @@ fn apply_moves(
         moved.extend(target.map(|target| Moved::Output(*target, *output)));
         target.is_none()
     });
+    move_answered_items(calls, moves);
     moved.into_iter().for_each(|moved| moved.add_to(&mut calls.calls));
     for target in moves.values().collect::<HashSet<_>>() {
         if let Some(call) = calls.calls.get_mut(*target) {
             call.visible.call_items.sort_unstable();
             call.visible.output_items.sort_unstable();
         }
+    }
+}
+
+/// Moves the call items in front of outputs that belong to other calls to these calls.
+fn move_answered_items(calls: &mut ReusedCalls, moves: &Moves) {
+    let answered = calls.answered_items.iter();
+    let targets: HashMap<ItemId, usize> =
+        answered.filter_map(|(call, output)| Some((*call, *moves.get(output)?))).collect();
+    let mut moved: Vec<(ItemId, usize)> = Vec::new();
+    for call in &mut calls.calls {
+        let items = std::mem::take(&mut call.visible.call_items).into_iter();
+        let (others, own) = items.partition(|item| targets.contains_key(item));
+        call.visible.call_items = own;
+        moved.extend(others.into_iter().filter_map(|item: ItemId| Some((item, *targets.get(&item)?))));
+    }
+    for (item, target) in moved {
+        calls.calls.get_mut(target).into_iter().for_each(|call| call.visible.call_items.push(item));
     }
 }
 

@@ -29,10 +29,12 @@
 //!    before it and before the calls behind it. In a request that continues a response, only the calls that the response
 //!    left without an output may,
 //! 7. the call that the item belonged to in earlier lists,
-//! 8. because programs rewrite arguments, and counted from the end: a call without an output that may stand at its place
+//! 8. counted from the end, the last call of a completed response without an output that may stand at its place and has
+//!    the same arguments but for quotation marks, because programs write numbers as texts,
+//! 9. because programs rewrite arguments, and counted from the end: a call without an output that may stand at its place
 //!    and names the same tool, of a completed response if there are enough, unless another such call was made at the
 //!    same time,
-//! 9. a call of its own.
+//! 10. a call of its own.
 //!
 //! A content that only calls with one first content have, because the program rewrote them, is also the content of the
 //! other calls that began like them. If calls that began differently have it, the program shortens arguments, and the
@@ -51,7 +53,8 @@
 //! 1. The call had another output, which the list dropped, the list ends with the new one, and a later call of a completed
 //!    response has the same content and no output. The program dropped the earlier of two equal calls, and the output
 //!    belongs to the last such call that the list shows nowhere else; of several such outputs, the last one to the last
-//!    call, and so on. Elsewhere, the program shortened the output.
+//!    call, and so on. If the list is the first with the item of the call, the item belongs to the later call too.
+//!    Elsewhere, the program shortened the output.
 //! 2. The calls have outputs, and a response that was not recorded follows them. The output belongs to no call.
 //!
 //! An output with the content of an earlier one is another output if it stands behind another call, see
@@ -68,15 +71,22 @@
 //! where they can be compared, see [`NamesInThread`](crate::reduce::tool_name::NamesInThread).
 //!
 //! **Results.** If one tool returned the text of an output, and no other tool with the id, the output belongs to this tool:
-//! it runs the call of the output, or the output is moved to its call, see `recorded_results.rs`.
+//! it runs the call of the output, or the output is moved to its call, with the call item before it in the list, see
+//! `recorded_results.rs`.
 //!
 //! **What cannot be told** is reported:
 //! - a request that lacks earlier items shows an equal call in place of a later one, or of one that another response
-//!   made behind the same contents (`confused.rs`),
+//!   made behind the same contents,
+//! - an output that a list showed first stands behind a call whose place decides nothing, and a call that the list does
+//!   not show has the same content and no output, or, if the program rewrote or shortened the call, may be meant as well
+//!   (`confused.rs` finds these, and `doubts.rs` leaves out what the times and results of tools decide: a list cannot show
+//!   the output of a tool that had not ended),
 //! - an output that belongs to no tool may be that of a tool without an output or with an equal one
 //!   (`unlinked.rs`),
 //! - a tool has an output that differs from its result, and another call has an output that is equal to it,
-//! - two tools start after the responses of both calls, so that either may run either call.
+//! - two tools start after the responses of both calls, so that either may run either call. If tools of the thread start
+//!   before the ends of their responses, so may a tool that starts during the other inference call,
+//! - a response without its content arrived between the response of a tool's call and the tool.
 //!
 //! **Code cells** run calls by the same rule, if the input of the call is a script.
 

@@ -40,6 +40,7 @@ pub(super) fn report_unlinked_outputs(
     tools: &Tools,
     runs: &Runs,
     visible_calls: &VisibleCalls,
+    lossy: &HashSet<ThreadId>,
     items: &[Item],
     diagnostics: &mut Diagnostics,
 ) {
@@ -52,7 +53,7 @@ pub(super) fn report_unlinked_outputs(
     let mut reported = Vec::new();
     for (id, tools) in &ids {
         let Some(CallsOfId::Several(calls)) = visible_calls.with_id(id) else { continue };
-        let outputs = tools.unlinked(calls, items).into_iter();
+        let outputs = tools.unlinked(calls, lossy.contains(&id.0), items).into_iter();
         let outputs =
             outputs.filter(|(output, name)| tools.by_name.get(name).is_some_and(|tools| tools.may_have(output)));
         reported.extend(outputs.map(|(output, _)| (output, id)));
@@ -82,13 +83,14 @@ impl<'i> ToolsOfId<'i> {
     }
 
     /// Returns the outputs that belong to no call, or to one that no tool call runs, each with the name in its call. Those
-    /// of a call that a response made count if a tool call that started before runs an equal one and has no output.
-    fn unlinked(&self, calls: &ReusedCalls, items: &'i [Item]) -> Vec<(OtherOutput, Option<Name<'i>>)> {
+    /// of a call that a response made count if a tool call that started before runs an equal one and has no output, or if
+    /// responses of the thread were recorded without their content, so that tool calls may run other calls than theirs.
+    fn unlinked(&self, calls: &ReusedCalls, is_lossy: bool, items: &'i [Item]) -> Vec<(OtherOutput, Option<Name<'i>>)> {
         let mut outputs: Vec<_> = calls.other_outputs.iter().map(|output| (*output, None)).collect();
         for (number, call) in calls.calls.iter().enumerate() {
             let Some(seq) = call.answered.filter(|_| !self.runs.contains(&number)) else { continue };
             let is_like_unanswered = self.unanswered.get(&call.content).is_some_and(|started| *started < seq);
-            if call.response.is_some() && !is_like_unanswered {
+            if call.response.is_some() && !is_like_unanswered && !is_lossy {
                 continue;
             }
             let of_call = call.visible.output_items.iter().zip(&call.output_contents);

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::calls::producing_inference;
 use super::reused_ids::reused_calls;
 use super::visible_call::{ReusedCalls, VisibleCall};
-use crate::event::{CallId, ThreadId};
+use crate::event::{CallId, Seq, ThreadId};
 use crate::reduce::Work;
 use crate::reduce::fold::Conversations;
 
@@ -18,6 +19,15 @@ pub(super) enum CallsOfId {
 }
 
 impl CallsOfId {
+    /// Returns the seq of the response that made the only call. Returns `None` if there are several calls, and if no
+    /// response made it.
+    pub(super) fn only_response(&self, conversations: &Conversations) -> Option<Seq> {
+        let Self::One(call) = self else { return None };
+        let mut items = call.call_items.iter().filter_map(|item| conversations.items.get(item.index()));
+        let made = items.find(|item| producing_inference(item).is_some())?;
+        made.evidence.as_slice().first().map(|(seq, _)| *seq)
+    }
+
     /// Returns `true` if the first call has no id, so that the name of its tool stands for the id.
     pub(super) fn first_call_has_no_id(&self, conversations: &Conversations) -> bool {
         let visible = match self {

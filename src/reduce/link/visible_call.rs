@@ -48,12 +48,12 @@ pub(super) struct ReusedCall {
     pub(super) response: Option<MakingResponse>,
     /// Seq of the first request that showed the call. `None` if a response or a checkpoint contained it first.
     pub(super) requested: Option<Seq>,
+    /// `true` if the place of the first output in a list leaves no doubt that it belongs to the call.
+    pub(super) is_placed: bool,
     /// Seq of the first list that showed an output of the call.
     pub(super) answered: Option<Seq>,
     /// Identity hashes of the outputs.
     pub(super) output_contents: Vec<u128>,
-    /// Seq of the last list that may show the call or its output as those of an equal call.
-    pub(super) confused: Option<Seq>,
 }
 
 /// The calls of a reused id.
@@ -63,6 +63,32 @@ pub(super) struct ReusedCalls {
     pub(super) calls: Vec<ReusedCall>,
     /// The outputs that belong to no call.
     pub(super) other_outputs: Vec<OtherOutput>,
+    /// The call items that requests and checkpoints contain, each with the output behind it in the list that showed the
+    /// call item first.
+    pub(super) answered_items: Vec<(ItemId, ItemId)>,
+    /// The calls that lists show and that cannot be told from other calls, in order of the lists.
+    pub(super) doubts: Vec<Doubt>,
+}
+
+/// A call in a list that is the same whether the list means this call or another one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doubt {
+    /// Number of the call that the items of the list belong to. `None` if only a tool that ran the other call makes the
+    /// list doubtful.
+    pub(super) shown: Option<usize>,
+    /// The other call.
+    pub(super) rival: Rival,
+    /// Seq of the list.
+    pub(super) seq: Seq,
+}
+
+/// A call that a list may mean in place of another one.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rival {
+    /// The call with a number.
+    Call(usize),
+    /// An unknown call, if a response of the thread was recorded without its content.
+    OfLostResponse,
 }
 
 /// An output that belongs to no call of a response.

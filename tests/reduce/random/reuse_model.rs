@@ -179,6 +179,7 @@ impl<'g> Model<'g> {
             let positions: Vec<usize> = (0..list.items.len()).filter(is_call).collect();
             let lost = self.add_of_responses(list, &positions, of_id, &mut found);
             let mut numbers: Vec<Option<usize>> = Vec::new();
+            let mut new_items = Vec::new();
             for (&at, &lost) in positions.iter().zip(&lost) {
                 let find = || self.find_by_surroundings(list, at, of_id, &found, (&positions, &numbers));
                 let number = lost.or_else(find);
@@ -198,6 +199,7 @@ impl<'g> Model<'g> {
                 let is_made = list.kind == ListKind::Response && at >= list.own_from && found.call_of(id).is_none();
                 if found.call_of(id).is_none() {
                     found.calls[call].items.push(id);
+                    new_items.push(id);
                 }
                 if is_made {
                     let inference = list.inference.clone().unwrap_or_default();
@@ -209,7 +211,7 @@ impl<'g> Model<'g> {
                 *number = Some(call);
             }
             let numbers: Vec<usize> = numbers.into_iter().flatten().collect();
-            self.add_outputs(list, (&positions, &numbers), of_id, &mut found);
+            self.add_outputs(list, (&positions, &numbers), &new_items, of_id, &mut found);
         }
         found.calls
     }
@@ -349,6 +351,7 @@ impl<'g> Model<'g> {
         &self,
         list: &List,
         (positions, numbers): (&[usize], &[usize]),
+        new_items: &[ItemId],
         of_id: &dyn Fn(&Item) -> bool,
         found: &mut Found<'g>,
     ) {
@@ -361,8 +364,15 @@ impl<'g> Model<'g> {
             found.outputs.push(id);
             let Some((position, _)) = self.answered(list, at, of_id) else { continue };
             let call = numbers[positions.iter().position(|other| *other == position).unwrap()];
-            let later_call = later_calls.iter().find(|(output, _)| *output == at);
-            let call = later_call.map_or(call, |(_, later)| *later);
+            let later_call = later_calls.iter().find(|(output, _)| *output == at).map(|(_, later)| *later);
+            if let Some(later) = later_call.filter(|_| new_items.contains(&list.items[position])) {
+                let item = list.items[position];
+                found.calls[call].items.retain(|other| *other != item);
+                found.calls[later].items.push(item);
+                let is_here = |(items, _): &&mut (Vec<ItemId>, usize)| items[..] == list.items[..=position];
+                found.places.iter_mut().filter(is_here).for_each(|(_, call)| *call = later);
+            }
+            let call = later_call.unwrap_or(call);
             found.outputs_of.push((self.content(id), call));
             found.calls[call].outputs.push(id);
             found.calls[call].answered.get_or_insert(list.seq);

@@ -59,7 +59,8 @@ fn lost_response_is_not_found_where_another_attempt_completed() {
     run(&mut case, "t1");
     exchange(&mut case, "i3", &[user("go"), look("x, rewritten"), out("1")], &[look("y")]);
     run(&mut case, "t2");
-    let graph = case.check(&[Code::ResponseUnknown]);
+    let graph = case.check(&[Code::ResponseUnknown, Code::CallIdReused]);
+    assert!(graph.diagnostics[1].message.starts_with("tool call t1 "));
     check(&graph, "t1", &["x", "x, rewritten"], &["1"]);
     check_requester(&graph, "t1", Some("i2"));
     // An attempt that was cut off is none.

@@ -1,6 +1,7 @@
 //! Calls and outputs that are equal, or that only their conversations tell apart.
 
 use otel_trace::graph::Code;
+use otel_trace::reduce::Options;
 use serde_json::{Value, json};
 
 use super::{ID, check, check_requester, exchange, look, out, run};
@@ -273,4 +274,36 @@ fn results_that_differ_from_the_outputs_of_a_tool_are_reported() {
     assert!(graph.diagnostics[0].message.starts_with("tool call t1 "));
     check(&graph, "t1", &["t1"], &["other"]);
     check(&graph, "t2", &["t2"], &["ok"]);
+}
+
+#[test]
+fn tool_that_may_run_the_call_of_one_without_a_call_is_reported() {
+    // Two agents run their tools one after the other. The request between them shows the output of the first tool.
+    let mut case = Case::new();
+    for agent in ["a", "b"] {
+        exchange(&mut case, &format!("{agent}1"), &[user(agent)], &[look(agent)]);
+    }
+    run(&mut case, "ta");
+    case.request("a2", [user("a"), look("a"), out("for a")]);
+    run(&mut case, "tb");
+    let graph = case.try_reduce(&Options::default()).unwrap().graph;
+    for tool in ["ta", "tb"] {
+        let subject = format!("tool call {tool} ");
+        assert!(graph.diagnostics.iter().any(|found| found.message.starts_with(&subject)), "{tool}");
+    }
+}
+
+#[test]
+fn rewritten_call_of_several_open_ones_has_equal_arguments() {
+    // The user interrupted the turns, and the program writes numbers as texts in the calls that it repeats.
+    let look_at = |at: Value| json!({ "type": "function_call", "call_id": ID, "name": "look", "arguments": json!({ "at": at }).to_string() });
+    let mut case = Case::new();
+    for (tool, at) in [("t1", 1), ("t2", 2)] {
+        exchange(&mut case, &format!("i-{tool}"), &[user(tool)], &[look_at(json!(at))]);
+        run(&mut case, tool);
+    }
+    case.request("last", [user("go on"), look_at(json!("1")), out("found")]);
+    let graph = case.check(&[]);
+    let outputs = |tool: &str| graph.tool_calls.get(tool).unwrap().output_item_ids.len();
+    assert_eq!([outputs("t1"), outputs("t2")], [1, 0]);
 }

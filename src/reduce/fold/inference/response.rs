@@ -8,7 +8,7 @@ use crate::reduce::Diagnostics;
 use crate::reduce::decode::{
     ConversationFact, InferenceEnd, Logged, Outcome, RecordedResponse, ResponseItems, StreamedResponse,
 };
-use crate::reduce::fold::conversation::ItemSource;
+use crate::reduce::fold::conversation::{ItemSource, ResponseEnd};
 use crate::reduce::fold::{history_edits, provider_error, usage};
 
 impl InferenceFold<'_> {
@@ -198,8 +198,8 @@ impl InferenceFold<'_> {
         if reported.completed {
             self.conversation.server_conversations.complete(thread, index);
         }
-        let continued_by = id.filter(|_| reported.completed);
-        call.response_item_ids = self.conversation.add_response(&source, index, continued_by, items, diagnostics);
+        let end = if reported.completed { ResponseEnd::Completed(id) } else { ResponseEnd::Cut };
+        call.response_item_ids = self.conversation.add_response(&source, index, end, items, diagnostics);
         if let Some(body) = body {
             let mut edits = history_edits::applied(&source, &body.applied_edits, diagnostics);
             let compaction = self.conversation.compaction_in_response(index);

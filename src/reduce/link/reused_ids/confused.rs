@@ -3,14 +3,31 @@
 //! A program that drops items of its history may show a call that is equal to a later one that it lacks, with an equal
 //! output: the list is the same whichever of them it means.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::known_calls::KnownCalls;
 use crate::event::Seq;
-use crate::reduce::fold::ShownList;
+use crate::graph::ItemId;
+use crate::reduce::fold::{ListOrigin, ShownCall, ShownList};
+use crate::reduce::link::visible_call::{Doubt, Rival};
 
 /// The highest number of calls that are marked because one list shows another one in their place.
 const MAX_RIVALS: usize = 2;
+
+/// How a call in a list was chosen among the calls of its id.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Choice {
+    /// The call has the content, as other calls may.
+    Equal { content: u128 },
+    /// The call has another content than the item, which the program rewrote.
+    Rewritten { item: ItemId },
+}
+
+/// The choices of a list, by the places of the calls.
+pub(super) type Choices = HashMap<u128, Choice>;
+
+/// The highest number of calls that are compared with one call to find those that it may be mistaken for.
+const MAX_LOOKUPS: usize = 16;
 
 impl KnownCalls<'_> {
     /// Marks the calls that a request lacks and that it may mean by equal, earlier calls that it shows: the last call of
@@ -34,8 +51,84 @@ impl KnownCalls<'_> {
                 if response.is_none() || is_other || in_list.contains(&later) || !self.may_be(later, call) {
                     break;
                 }
-                self.calls[later].confused = Some(list.seq);
+                self.doubts.push(Doubt { shown: Some(call), rival: Rival::Call(later), seq: list.seq });
                 (last_response, end) = (response, later);
+            }
+        }
+    }
+
+    /// Returns how the call of a list was chosen among several. Returns `None` if its place decides: an earlier list had
+    /// the same items up to there, or the call was made behind the same contents.
+    pub(super) fn choice(&self, shown: &ShownCall, call: usize) -> Option<Choice> {
+        let of_response = shown.response.and_then(|it| self.of_responses.get(&(it.inference, it.number)));
+        let is_made_there = self.made_hashes.get(&call).is_some_and(|made| shown.list_hashes().contains(made));
+        if self.is_known_place(shown.call) || of_response == Some(&call) || is_made_there {
+            return None;
+        }
+        Some(if self.equal_calls.has(call, shown.content) {
+            Choice::Equal { content: shown.content }
+        } else {
+            Choice::Rewritten { item: shown.call.item }
+        })
+    }
+
+    /// Marks the calls of the new outputs in a list that may be those of other calls, which the list does not show.
+    /// `in_list` are the calls of the list, and `later_calls` those of outputs whose places are no evidence.
+    pub(super) fn mark_doubtful_outputs(
+        &mut self,
+        list: &ShownList,
+        choices: &Choices,
+        in_list: &HashSet<usize>,
+        later_calls: &HashMap<ItemId, usize>,
+    ) {
+        let mut doubts = Vec::new();
+        let shown: HashSet<usize> = in_list.iter().chain(later_calls.values()).copied().collect();
+        // Looked up once for each content, so that a list of equal calls takes linear time.
+        let mut open_rivals: HashMap<u128, Vec<usize>> = HashMap::new();
+        for output in list.outputs.iter().filter(|output| output.is_first && !self.outputs.contains(&output.item)) {
+            let Some(placed) = output.call else { continue };
+            let (call, choice) = match (later_calls.get(&output.item), choices.get(&placed.place)) {
+                (Some(later), _) => (Some(*later), Choice::Equal { content: self.equal_calls.first_content(*later) }),
+                (None, Some(choice)) => (self.call_at(placed), *choice),
+                (None, None) => continue,
+            };
+            let Some(call) = call else { continue };
+            let is_known = self.by_output.get(&output.content).is_some_and(|calls| calls.contains(&call));
+            let is_old = output.model_items != list.model_items || list.origin == ListOrigin::Checkpoint;
+            if is_known && is_old {
+                continue;
+            }
+            doubts.push(Doubt { shown: Some(call), rival: Rival::OfLostResponse, seq: list.seq });
+            let rivals = match choice {
+                Choice::Equal { content } if !self.equal_calls.is_ambiguous(content) => {
+                    let first = self.equal_calls.first_content(call);
+                    let open = || self.equal_calls.last_open(first).filter(|rival| !shown.contains(rival));
+                    open_rivals.entry(first).or_insert_with(|| open().take(MAX_RIVALS).collect()).clone()
+                }
+                Choice::Equal { .. } | Choice::Rewritten { .. } => self.rivals(call, choice, output.content),
+            };
+            let rivals = rivals.into_iter().filter(|rival| *rival != call && !shown.contains(rival)).take(MAX_RIVALS);
+            doubts.extend(rivals.map(|rival| Doubt { shown: Some(call), rival: Rival::Call(rival), seq: list.seq }));
+        }
+        self.doubts.append(&mut doubts);
+    }
+
+    /// Returns calls that a list may show in place of a call with an output of a content: some of those with the shortened
+    /// content of the call, or with the arguments of a rewritten one.
+    fn rivals(&self, call: usize, choice: Choice, output: u128) -> Vec<usize> {
+        match choice {
+            Choice::Equal { content } => {
+                let is_equal = |rival: &usize| self.by_output.get(&output).is_some_and(|calls| calls.contains(rival));
+                let may_have = |rival: &usize| !self.first_outputs.contains_key(rival) || is_equal(rival);
+                self.equal_calls.last_all(content).take(MAX_LOOKUPS).filter(may_have).collect()
+            }
+            Choice::Rewritten { item } if self.spelling(item) == self.spelling_of_call(call) => {
+                let open = self.spelling(item).and_then(|spelling| self.open_by_spelling.get(&spelling));
+                open.into_iter().flatten().rev().take(MAX_LOOKUPS).copied().collect()
+            }
+            Choice::Rewritten { item } => {
+                let open = self.open_of_complete.iter().rev().take(MAX_LOOKUPS).copied();
+                open.filter(|rival| self.has_name_of(*rival, item)).collect()
             }
         }
     }
@@ -53,7 +146,7 @@ impl KnownCalls<'_> {
         let rivals: Vec<usize> =
             made_behind.into_iter().flatten().rev().filter(|rival| **rival != call).take(MAX_RIVALS).copied().collect();
         for rival in rivals.into_iter().filter(|rival| self.open_of_complete.contains(rival)) {
-            self.calls[rival].confused = Some(seq);
+            self.doubts.push(Doubt { shown: None, rival: Rival::Call(rival), seq });
         }
     }
 }

@@ -105,6 +105,21 @@ impl EqualCalls {
         self.group(content)?.open.range(call + 1..).next_back().copied()
     }
 
+    /// Returns the open calls that a list may show with a content, the last one first.
+    pub(super) fn last_open(&self, content: u128) -> impl Iterator<Item = usize> {
+        self.group(content).into_iter().flat_map(|group| group.open.iter().rev().copied())
+    }
+
+    /// Returns `true` if calls that began differently have a content, so that it tells nothing about a call.
+    pub(super) fn is_ambiguous(&self, content: u128) -> bool {
+        self.rewritten.get(&content) == Some(&FirstContent::Different)
+    }
+
+    /// Returns the calls that a list may show with a content, the last one first.
+    pub(super) fn last_all(&self, content: u128) -> impl Iterator<Item = usize> {
+        self.group(content).into_iter().flat_map(|group| group.all.iter().rev().copied())
+    }
+
     /// Returns the content of the first item of a call.
     pub(super) fn first_content(&self, call: usize) -> u128 {
         self.contents[call][0]

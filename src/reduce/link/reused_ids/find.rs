@@ -24,6 +24,7 @@ impl KnownCalls<'_> {
         let mut found = self.find_by_surroundings(list, &places.numbers, &found);
         self.find_by_content(&places, &mut found);
         self.find_by_item(&list.calls, &mut found);
+        self.find_spelled(&places, &mut found);
         self.find_rewritten(&places, &mut found);
         found
     }
@@ -157,6 +158,22 @@ impl KnownCalls<'_> {
         }
     }
 
+    /// Finds, from the end of the list, the last call without an output that has the arguments of an item but for
+    /// quotation marks.
+    fn find_spelled(&self, places: &Places<'_>, found: &mut [Option<usize>]) {
+        let mut taken: HashSet<usize> = found.iter().flatten().copied().collect();
+        let ranges = places.ranges(found);
+        let mut end = places.numbers.end;
+        for ((shown, found), range) in places.calls.iter().zip(found.iter_mut()).zip(ranges).rev() {
+            if found.is_none() && range.start < end {
+                let open = self.spelling(shown.call.item).and_then(|spelling| self.open_by_spelling.get(&spelling));
+                let last = open.and_then(|open| open.range(range.start..end).next_back().copied());
+                *found = last.filter(|call| taken.insert(*call));
+            }
+            end = found.map_or(end, |call| end.min(call));
+        }
+    }
+
     /// Finds the calls of items whose contents no known call has, for each group of such items between two found calls.
     fn find_rewritten(&self, places: &Places<'_>, found: &mut [Option<usize>]) {
         let ranges = places.ranges(found);
@@ -197,7 +214,7 @@ impl KnownCalls<'_> {
     }
 
     /// Returns `true` if a call and an item name the same tool.
-    fn has_name_of(&self, call: usize, item: ItemId) -> bool {
+    pub(super) fn has_name_of(&self, call: usize, item: ItemId) -> bool {
         let items = &self.conversations.items;
         let name = |item: ItemId| {
             let content = items.get(item.index()).map(|item| &item.content);

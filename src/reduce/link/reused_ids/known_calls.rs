@@ -3,11 +3,14 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::confused::{Choice, Choices};
 use super::equal_calls::EqualCalls;
 use crate::event::ExecutionStatus;
-use crate::graph::ItemId;
+use crate::graph::{ItemId, Part};
 use crate::reduce::fold::{Conversations, ListOrigin, PlacedCall, ResponseCall, ShownCall, ShownList, ShownOutput};
-use crate::reduce::link::visible_call::{MakingResponse, OtherOutput, ReusedCall, ReusedCalls};
+use crate::reduce::link::visible_call::{Doubt, MakingResponse, OtherOutput, ReusedCall, ReusedCalls};
 
 /// The calls of one reused id in the lists so far. Calls are numbered in order of their first items.
 pub(super) struct KnownCalls<'a> {
@@ -17,7 +20,7 @@ pub(super) struct KnownCalls<'a> {
     by_item: HashMap<ItemId, usize>,
     by_place: HashMap<u128, CallAtPlace>,
     /// The calls of responses, by the index of the inference call and the number of the call in the response.
-    of_responses: HashMap<(usize, usize), usize>,
+    pub(super) of_responses: HashMap<(usize, usize), usize>,
     /// For the hash of each list of contents, the call that stood behind it: the last one that a response made,
     /// otherwise the first one that a list showed.
     pub(super) by_list_hash: HashMap<u128, usize>,
@@ -28,9 +31,13 @@ pub(super) struct KnownCalls<'a> {
     /// Calls of completed responses that have no output.
     pub(super) open_of_complete: BTreeSet<usize>,
     /// The outputs in the lists so far. Some belong to no call.
-    outputs: HashSet<ItemId>,
+    pub(super) outputs: HashSet<ItemId>,
     /// The outputs that belong to no call.
     other_outputs: Vec<OtherOutput>,
+    /// The new call items of lists, each with the output behind it.
+    answered_items: Vec<(ItemId, ItemId)>,
+    /// The calls in lists that cannot be told from other calls.
+    pub(super) doubts: Vec<Doubt>,
     /// The calls that responses made behind the same contents, by the hash of the contents.
     pub(super) made_behind: HashMap<u128, Vec<usize>>,
     /// The hash of the contents behind which a response made each call.
@@ -39,6 +46,8 @@ pub(super) struct KnownCalls<'a> {
     pub(super) by_output: HashMap<u128, BTreeSet<usize>>,
     /// Content of the first output of each call.
     pub(super) first_outputs: HashMap<usize, u128>,
+    /// Calls of completed responses that have no output, by the hash of their arguments without quotation marks.
+    pub(super) open_by_spelling: HashMap<u128, BTreeSet<usize>>,
 }
 
 /// The call at a place in a list.
@@ -64,19 +73,30 @@ impl<'a> KnownCalls<'a> {
             open_of_complete: BTreeSet::new(),
             outputs: HashSet::new(),
             other_outputs: Vec::new(),
+            doubts: Vec::new(),
+            answered_items: Vec::new(),
             made_behind: HashMap::new(),
             made_hashes: HashMap::new(),
             by_output: HashMap::new(),
             first_outputs: HashMap::new(),
+            open_by_spelling: HashMap::new(),
         }
     }
 
     pub(super) fn into_calls(self) -> ReusedCalls {
-        ReusedCalls { calls: self.calls, other_outputs: self.other_outputs }
+        ReusedCalls {
+            calls: self.calls,
+            other_outputs: self.other_outputs,
+            doubts: self.doubts,
+            answered_items: self.answered_items,
+        }
     }
 
     /// Adds the new calls and outputs of a list.
     pub(super) fn add_list(&mut self, list: &ShownList) {
+        let mut choices = Choices::default();
+        let items = list.calls.iter().map(|shown| shown.call.item);
+        let new_items: HashSet<ItemId> = items.filter(|item| !self.by_item.contains_key(item)).collect();
         let calls: Vec<usize> = match list.origin {
             ListOrigin::Response { call } => {
                 let response = MakingResponse { call, seq: list.seq };
@@ -87,7 +107,9 @@ impl<'a> KnownCalls<'a> {
                 };
                 list.calls.iter().enumerate().map(add).collect()
             }
-            ListOrigin::Request | ListOrigin::Continuation(_) | ListOrigin::Checkpoint => self.add_shown_calls(list),
+            ListOrigin::Request | ListOrigin::Continuation(_) | ListOrigin::Checkpoint => {
+                self.add_shown_calls(list, &mut choices)
+            }
             ListOrigin::Shortened { last_response } => return self.mark_confused_calls(list, last_response),
         };
         let mut highest = list.before.last.and_then(|before| self.highest_up_to(before)).unwrap_or_default();
@@ -97,8 +119,14 @@ impl<'a> KnownCalls<'a> {
         }
         let in_list: HashSet<usize> = calls.into_iter().collect();
         let later_calls = self.later_calls(list, &in_list);
+        self.mark_doubtful_outputs(list, &choices, &in_list, &later_calls);
+        self.move_new_calls(list, &new_items, &later_calls);
+        let answered = list.outputs.iter().filter(|output| output.is_first);
+        let answered = answered.filter_map(|output| Some((output.call?.item, output.item)));
+        self.answered_items.extend(answered.filter(|(call, _)| new_items.contains(call)));
         for output in &list.outputs {
-            self.add_output(output, list, later_calls.get(&output.item).copied());
+            let is_placed = output.call.is_some_and(|placed| !choices.contains_key(&placed.place));
+            self.add_output(output, list, later_calls.get(&output.item).copied(), is_placed);
         }
     }
 
@@ -130,6 +158,7 @@ impl<'a> KnownCalls<'a> {
             if inference.is_some_and(|call| call.execution.status == ExecutionStatus::Completed) {
                 self.open_of_complete.insert(call);
                 self.equal_calls.set_open(call, true);
+                self.add_open_spelling(call);
             }
         }
     }
@@ -176,9 +205,17 @@ impl<'a> KnownCalls<'a> {
     }
 
     /// Adds the calls that a request or a checkpoint shows. Returns their numbers.
-    fn add_shown_calls(&mut self, list: &ShownList) -> Vec<usize> {
+    fn add_shown_calls(&mut self, list: &ShownList, choices: &mut Choices) -> Vec<usize> {
         let of_lost_responses = self.add_calls_of_lost_responses(list);
         let numbers = self.find_calls(list, of_lost_responses);
+        for (shown, call) in list.calls.iter().zip(&numbers) {
+            let is_ambiguous = |content: &u128| self.equal_calls.is_ambiguous(*content);
+            let choice = match call {
+                Some(call) => self.choice(shown, *call),
+                None => Some(shown.content).filter(is_ambiguous).map(|content| Choice::Equal { content }),
+            };
+            choices.extend(choice.map(|choice| (shown.call.place, choice)));
+        }
         let add = |(shown, number): (&ShownCall, Option<usize>)| {
             let call = number.unwrap_or_else(|| {
                 let call = self.add_call(shown);
@@ -209,7 +246,38 @@ impl<'a> KnownCalls<'a> {
             free.insert(call);
             self.calls[call].visible.call_items.push(shown.call.item);
             self.equal_calls.add_content(call, shown.content);
+            self.add_open_spelling(call);
         }
+    }
+
+    /// Adds the spelling of a call if the call is of a completed response and has no output.
+    fn add_open_spelling(&mut self, call: usize) {
+        let is_open = self.open_of_complete.contains(&call);
+        if let Some(spelling) = self.spelling_of_call(call).filter(|_| is_open) {
+            self.open_by_spelling.entry(spelling).or_default().insert(call);
+        }
+    }
+
+    /// Returns the hash of the tool and the arguments of a call item without quotation marks: programs write numbers as
+    /// texts when they repeat a call.
+    pub(super) fn spelling(&self, item: ItemId) -> Option<u128> {
+        let content = &self.conversations.items.get(item.index())?.content;
+        let parts = content.parts.iter().filter_map(|part| match part {
+            Part::Json { summary } | Part::Text(summary) => Some(summary),
+            Part::LabelledText { .. }
+            | Part::Summary(_)
+            | Part::Encoded { .. }
+            | Part::Code { .. }
+            | Part::PayloadRef { .. } => None,
+        });
+        let mut text: String = parts.flat_map(|text| text.chars()).filter(|it| *it != '"').collect();
+        text.extend(content.namespace.as_deref());
+        text.extend(content.name.as_deref());
+        Some(xxh3_128(text.as_bytes()))
+    }
+
+    pub(super) fn spelling_of_call(&self, call: usize) -> Option<u128> {
+        self.spelling(*self.calls[call].visible.call_items.first()?)
     }
 
     /// Returns the call at a place, otherwise the call that the item at the place belongs to.
@@ -259,8 +327,22 @@ impl<'a> KnownCalls<'a> {
         later_calls
     }
 
+    /// Moves the call items that a list showed first to the later calls that the outputs behind them belong to.
+    fn move_new_calls(&mut self, list: &ShownList, new_items: &HashSet<ItemId>, later_calls: &HashMap<ItemId, usize>) {
+        for output in list.outputs.iter().filter(|output| output.is_first) {
+            let (Some(&later), Some(placed)) = (later_calls.get(&output.item), output.call) else { continue };
+            let Some(call) = self.call_at(placed).filter(|_| new_items.contains(&placed.item)) else { continue };
+            self.calls[call].visible.call_items.retain(|item| *item != placed.item);
+            self.calls[later].visible.call_items.push(placed.item);
+            self.by_item.insert(placed.item, later);
+            if let Some(at_place) = self.by_place.get_mut(&placed.place) {
+                *at_place = CallAtPlace { call: later, highest: at_place.highest.max(later) };
+            }
+        }
+    }
+
     /// Adds an output to its call. `later_call` is the call that it belongs to if the place is no evidence.
-    fn add_output(&mut self, output: &ShownOutput, list: &ShownList, later_call: Option<usize>) {
+    fn add_output(&mut self, output: &ShownOutput, list: &ShownList, later_call: Option<usize>, is_placed: bool) {
         if !self.outputs.insert(output.item) {
             return;
         }
@@ -270,11 +352,15 @@ impl<'a> KnownCalls<'a> {
         };
         let call = later_call.unwrap_or(call);
         self.mark_rivals(call, list.seq);
+        self.calls[call].is_placed |= is_placed && later_call.is_none() && self.calls[call].answered.is_none();
         self.by_output.entry(output.content).or_default().insert(call);
         self.first_outputs.entry(call).or_insert(output.content);
         self.open.remove(&call);
         self.open_of_complete.remove(&call);
         self.equal_calls.set_open(call, false);
+        if let Some(open) = self.spelling_of_call(call).and_then(|spelling| self.open_by_spelling.get_mut(&spelling)) {
+            open.remove(&call);
+        }
         self.calls[call].visible.output_items.push(output.item);
         self.calls[call].output_contents.push(output.content);
         self.calls[call].answered.get_or_insert(list.seq);

@@ -67,7 +67,7 @@ impl OpenRuns {
             self.requested.remove(number);
         }
         let shown = |shown: &mut ShownCalls| {
-            Some(TakenCall { number: shown.take(tool)?, responded: tool.started, rival: None })
+            Some(TakenCall { number: shown.take(tool)?, responded: tool.started, rival: None, rival_in_flight: None })
         };
         self.requested.take(tool).or_else(|| shown(&mut self.shown))
     }
@@ -128,6 +128,8 @@ impl<'a> CutOffs<'a> {
 pub(in crate::reduce::link) struct UnknownCalls<'a> {
     of_turns: HashMap<&'a TurnId, Vec<CompletedCall>>,
     of_threads: HashMap<&'a ThreadId, Vec<CompletedCall>>,
+    /// The ends of the calls with unknown calls in each thread, in order.
+    unknown_ends: HashMap<&'a ThreadId, Vec<Seq>>,
 }
 
 /// A completed inference call.
@@ -143,17 +145,29 @@ impl<'a> UnknownCalls<'a> {
         let unknown = &conversations.shown.unknown_responses;
         let mut of_turns: HashMap<_, Vec<_>> = HashMap::new();
         let mut of_threads: HashMap<_, Vec<_>> = HashMap::new();
+        let mut unknown_ends: HashMap<_, Vec<_>> = HashMap::new();
         for (index, call) in conversations.calls.iter().enumerate().filter(|_| !unknown.is_empty()) {
             let ended = call.execution.ended.filter(|_| call.execution.status == ExecutionStatus::Completed);
             let Some(ended) = ended else { continue };
             let is_unknown = unknown.contains(&index);
             let completed = CompletedCall { ended: ended.seq, started: call.execution.started.seq, is_unknown };
+            if is_unknown {
+                unknown_ends.entry(&call.thread_id).or_default().push(ended.seq);
+            }
             of_turns.entry(&call.turn_id).or_default().push(completed);
             of_threads.entry(&call.thread_id).or_default().push(completed);
         }
         of_turns.values_mut().for_each(|calls| calls.sort_by_key(|call| call.ended));
         of_threads.values_mut().for_each(|calls| calls.sort_by_key(|call| call.ended));
-        Self { of_turns, of_threads }
+        unknown_ends.values_mut().for_each(|ends| ends.sort_unstable());
+        Self { of_turns, of_threads, unknown_ends }
+    }
+
+    /// Returns `true` if an inference call of a thread whose calls are unknown completed between two events.
+    pub(in crate::reduce::link) fn is_between(&self, thread: &ThreadId, from: Seq, to: Seq) -> bool {
+        let ends = self.unknown_ends.get(thread).map(Vec::as_slice).unwrap_or_default();
+        let before = ends.partition_point(|end| *end < to);
+        before.checked_sub(1).and_then(|last| ends.get(last)).is_some_and(|last| *last > from)
     }
 
     /// Returns the start of the last inference call of a turn that completed before a seq, if its calls are unknown: a

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use otel_trace::graph::{ItemId, Role};
+use otel_trace::graph::{ItemId, Part, Role};
 
-use super::{Found, List, ListKind, Model};
+use super::{Call, Found, List, ListKind, Model};
 
 impl Model<'_> {
     /// Returns the numbers of the calls that a list may show, beside those at equal places in earlier lists.
@@ -29,7 +29,8 @@ impl Model<'_> {
     }
 
     /// "Else, counted from the end of the list, the last call with the same content that stands in its place; else the
-    /// calls without an output of completed responses in that place, if there are as many."
+    /// last call without an output with the same arguments but for quotation marks; else the calls without an output of
+    /// completed responses in that place, if there are as many."
     pub(super) fn find_again(&self, list: &List, positions: &[usize], known: &Found<'_>, found: &mut [Option<usize>]) {
         let calls = &known.calls;
         let Range { start: low, end: high } = self.range(list, positions, found, known);
@@ -51,6 +52,17 @@ impl Model<'_> {
         for &n in &own {
             let call = known.call_of(list.items[positions[n]]).filter(|call| !found.contains(&Some(*call)));
             found[n] = found[n].or(call);
+        }
+        for &n in own.iter().rev() {
+            let spelling = self.spelling(list.items[positions[n]]);
+            let is_open = |call: &usize| {
+                let Call { response, answered, items, .. } = &calls[*call];
+                let is_spelled = items.first().is_some_and(|first| self.spelling(*first) == spelling);
+                response.is_some() && answered.is_none() && self.is_complete(&calls[*call]) && is_spelled
+            };
+            if found[n].is_none() {
+                found[n] = range(found, n).rev().find(is_open).filter(|call| !found.contains(&Some(*call)));
+            }
         }
         let mut n = 0;
         while n < own.len() {
@@ -80,6 +92,20 @@ impl Model<'_> {
             }
             n += group.len().max(1);
         }
+    }
+
+    /// Returns the tool and the arguments of a call without quotation marks.
+    fn spelling(&self, item: ItemId) -> String {
+        let content = self.content(item);
+        let parts = content.parts.iter().filter_map(|part| match part {
+            Part::Json { summary } | Part::Text(summary) => Some(summary.to_string()),
+            Part::LabelledText { .. }
+            | Part::Summary(_)
+            | Part::Encoded { .. }
+            | Part::Code { .. }
+            | Part::PayloadRef { .. } => None,
+        });
+        format!("{}{:?}{:?}", parts.collect::<String>().replace('"', ""), content.namespace, content.name)
     }
 
     /// Returns those of the calls before the own items of a list that stand together last, if no output follows them.
