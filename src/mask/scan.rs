@@ -1,28 +1,6 @@
 //! The ways in which masking looks at a text. Every loop over bytes is here or uses these, so that a test can count the
 //! bytes that are looked at.
 
-/// Counts the bytes that masking looked at, in tests.
-#[cfg(test)]
-pub(super) mod work {
-    use std::cell::Cell;
-
-    thread_local! {
-        static BYTES: Cell<u64> = const { Cell::new(0) };
-    }
-
-    /// Adds to the number of bytes that this thread looked at.
-    pub(in crate::mask) fn add(bytes: usize) {
-        BYTES.with(|count| count.set(count.get() + bytes as u64));
-    }
-
-    /// Returns the number of bytes that this thread looked at while `run` ran.
-    pub(in crate::mask) fn during(run: impl FnOnce()) -> u64 {
-        let before = BYTES.with(Cell::get);
-        run();
-        BYTES.with(Cell::get) - before
-    }
-}
-
 /// Notes that a number of bytes was looked at.
 #[inline]
 pub(super) fn looked_at(bytes: usize) {
@@ -140,5 +118,27 @@ pub(super) fn skip_colours(text: &[u8], mut at: usize) -> usize {
             0 => return at,
             length => at += length,
         }
+    }
+}
+
+/// Counts the bytes that masking looked at, in tests.
+#[cfg(test)]
+pub(super) mod work {
+    use std::cell::Cell;
+
+    thread_local! {
+        static BYTES: Cell<u64> = const { Cell::new(0) };
+    }
+
+    /// Adds to the number of bytes that this thread looked at.
+    pub(in crate::mask) fn add(bytes: usize) {
+        BYTES.with(|count| count.set(count.get() + bytes as u64));
+    }
+
+    /// Returns the number of bytes that this thread looked at while `run` ran.
+    pub(in crate::mask) fn during(run: impl FnOnce()) -> u64 {
+        let before = BYTES.with(Cell::get);
+        run();
+        BYTES.with(Cell::get) - before
     }
 }

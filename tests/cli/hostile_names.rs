@@ -14,16 +14,22 @@ fn poison(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                match member {
-                    Value::String(text) if name.ends_with("_id") && name != "raw_payload_id" => text.push_str(HOSTILE),
-                    Value::String(text) if name == "agent_path" || name == "error" => text.push_str(HOSTILE),
-                    _ => poison(member),
+                if let Value::String(text) = member
+                    && is_poisoned(name)
+                {
+                    text.push_str(HOSTILE);
                 }
+                poison(member);
             }
         }
         Value::Array(elements) => elements.iter_mut().for_each(poison),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// Returns `true` for the name of a member that is shown, and by which nothing else is found.
+fn is_poisoned(name: &str) -> bool {
+    matches!(name, "agent_path" | "error") || (name.ends_with("_id") && name != "raw_payload_id")
 }
 
 /// Copies the conformance case that has everything, with hostile ids, a line that is damaged and one that is unknown.
