@@ -27,7 +27,7 @@ pub type OnLoss = Arc<dyn Fn(&Loss) + Send + Sync>;
 pub struct WriterOptions {
     /// Redactor of the host program, applied to bodies and event texts before the masking. Default: none.
     pub redact: Option<Arc<dyn Redactor>>,
-    /// Masking of secrets in bodies and event texts. Default: authorization headers and similar credentials.
+    /// Masking of secrets in bodies and event texts. Default: [`Masking::new`].
     pub masking: Arc<Masking>,
     /// Size limits of payloads, queue and bundle. Those of the root directory apply to the bundles of a
     /// [`Recorder`](crate::Recorder) only.

@@ -78,8 +78,8 @@ impl RecorderBuilder {
     }
 
     /// Sets the masking of secrets in bodies and in texts of events, which is applied before they reach the disk.
-    /// Default: [`Masking::new`], which masks authorization headers, cookies, passwords and similar values.
-    /// [`Masking::patterns`] masks everything that looks like a credential, [`Masking::off`] nothing.
+    /// Default: [`Masking::new`], which masks the values of sensitive names and credentials with a known beginning.
+    /// [`Masking::off`] masks nothing.
     pub fn mask(mut self, masking: Masking) -> Self {
         self.options.masking = Arc::new(masking);
         self
