@@ -100,7 +100,7 @@ impl Agent {
 
     /// Stops the scripts and processes of this agent.
     async fn stop_running(&self) {
-        self.ctx.cells.close();
+        self.ctx.cells.close().await;
         self.ctx.setup.terminals.close(&self.ctx.identity.path).await;
     }
 

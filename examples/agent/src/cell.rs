@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use otel_trace::{CellStatus, CodeCell, CodeCellMeta, Json};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::bounded_output::truncate_middle;
 use crate::context::{AgentContext, Requester, RequesterKind};
@@ -45,7 +45,7 @@ pub(crate) struct Cell {
     id: String,
     handle: CodeCell,
     state: watch::Sender<CellState>,
-    task: Mutex<Option<AbortHandle>>,
+    task: Mutex<Option<JoinHandle<()>>>,
     started: Instant,
 }
 
@@ -92,7 +92,7 @@ impl AgentContext {
         let requester =
             Requester { turn_id: requester.turn_id.clone(), kind: RequesterKind::Script(cell.handle.clone()) };
         let task = tokio::spawn(run_script(script, Arc::clone(&cell), Arc::clone(self), requester));
-        *lock(&cell.task) = Some(task.abort_handle());
+        *lock(&cell.task) = Some(task);
 
         let progress = cell.next_progress(DEFAULT_YIELD).await;
         cell.handle.responded(progress.status().unwrap_or(CellStatus::Yielded), Json(&progress.body()));
@@ -152,9 +152,15 @@ impl Cells {
     }
 
     /// Stops all running scripts and records the ends that no call waited for.
-    pub(crate) fn close(&self) {
-        for (_, cell) in std::mem::take(&mut *lock(&self.0)) {
+    pub(crate) async fn close(&self) {
+        let cells = std::mem::take(&mut *lock(&self.0));
+        for cell in cells.into_values() {
             cell.terminate();
+            let task = lock(&cell.task).take();
+            if let Some(task) = task {
+                // Its calls are dropped with it: one whose process is killed next must not complete.
+                let _ = task.await;
+            }
             let progress = cell.take_progress();
             if let Some(status) = progress.status() {
                 cell.handle.ended(status, Json(&progress.body()));
