@@ -122,7 +122,7 @@ fn unreadable_bundle_does_not_stop_the_join() {
 #[test]
 fn forged_manifest_neither_hangs_nor_controls_the_terminal() {
     for (forged, line) in
-        [(None, None), (Some("\u{1b}[2J\u{202e}"), Some("trace \\u{1b}[2J\\u{202e} without a bundle here"))]
+        [(None, None), (Some("\u{1b}[2J\u{202e}"), Some("trace \\u001b[2J\\u202e without a bundle here"))]
     {
         let family = Family::new(|_| {});
         let path = family.bundle.join("manifest.json");
