@@ -17,7 +17,7 @@ test:
 
 # Run everything that CI runs, in its order. Recipes that follow `clippy` and `test` select the same packages and kinds of
 # targets, so that dependencies have the same features and are compiled once for checks and once for tests
-ci: fmt clippy docs no-features test example-cold otlp
+ci: fmt clippy docs no-features static-level test example-cold otlp
 
 # Check the formatting
 fmt:
@@ -39,6 +39,12 @@ no-features:
     cargo build --package otel-trace --lib --no-default-features
     tree=$(cargo tree --package otel-trace --no-default-features --edges normal --prefix none)
     if grep -E '^(clap|anyhow|indicatif|tar|tempfile|zstd|opentelemetry|tokio|reqwest|http|tower-service) ' <<< "$tree"; then exit 1; fi
+
+# Its feature of `tracing` would count for all packages of the workspace, so it is in none of theirs. `no-features` has
+# compiled most of its dependencies.
+# Test a program that is compiled without spans
+static-level:
+    cargo test --locked --manifest-path tests/static_level/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"
 
 # Record the coding agent example in an empty directory, then reduce its bundle with the CLI
 example-cold:
