@@ -57,6 +57,7 @@ pub mod bundle;
 pub mod client;
 pub mod event;
 pub mod graph;
+mod keyed_hash;
 pub mod layer;
 mod mask;
 #[cfg(feature = "otlp")]

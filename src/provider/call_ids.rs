@@ -2,7 +2,6 @@
 //! the tool links them then.
 
 use serde_json::value::RawValue;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::entries::{Entries, EntryFormat};
 use super::item::{Item, ItemContent};
@@ -12,6 +11,7 @@ use super::output::Output;
 use super::part::{Part, PartContent};
 use super::request::Request;
 use super::response::Response;
+use crate::keyed_hash::keyed_hash;
 
 /// A call that a response requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +80,11 @@ impl Request<'_> {
         let Some(entries) = self.entries() else { return LastOutputs::default() };
         let read = |raw| if self.has_items() { outputs_of_item(raw) } else { outputs_of_message(raw) };
         let elements = entries.elements();
-        let mut hash = xxh3_128(self.previous_response_id().unwrap_or_default().as_bytes());
+        let mut hash = keyed_hash(self.previous_response_id().unwrap_or_default().as_bytes());
         let mut ids = Vec::new();
         for raw in elements.iter().rev().copied() {
             let Some(outputs) = read(raw) else { break };
-            hash = hash.rotate_left(1) ^ xxh3_128(raw.get().as_bytes());
+            hash = hash.rotate_left(1) ^ keyed_hash(raw.get().as_bytes());
             ids.extend(outputs);
         }
         LastOutputs { ids, hash: hash ^ elements.len() as u128 }

@@ -6,11 +6,10 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use super::decode::integers;
 use super::tool_name::{NameGroup, ToolName, ToolNameMatch};
 use crate::event::TurnId;
+use crate::keyed_hash::keyed_hash;
 
 /// The arguments of a call or a tool, as a hash of their start as compact JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,7 +19,7 @@ impl ArgumentsHash {
     /// Hashes the summary of arguments, which call items and invocations have alike. Numbers without a fraction are
     /// integers, because programs write them so.
     pub(crate) fn of_summary(summary: &str) -> Self {
-        Self(xxh3_128(integers(summary).as_bytes()))
+        Self(keyed_hash(integers(summary).as_bytes()))
     }
 }
 

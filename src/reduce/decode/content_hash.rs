@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use xxhash_rust::xxh3::Xxh3;
-
 use super::draft::{DraftPart, ItemDraft, PartPurpose};
 use crate::event::CallId;
 use crate::graph::{AgentMessage, Channel, HistoryEffect, ItemKind, Part, Role};
+use crate::keyed_hash::KeyedHasher;
 
 /// The hashes by which a conversation item is recognized in later requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +134,7 @@ fn hash(draft: &ItemDraft, coverage: Coverage, labels: Labels<'_>, counts: impl 
     } = draft;
     let is_complete = coverage == Coverage::Complete;
     let name = name.as_deref().filter(|_| is_complete || is_identified_by_name(draft));
-    let mut hash = FieldHasher(Xxh3::new());
+    let mut hash = FieldHasher(KeyedHasher::new());
     hash.tag(role_tag(*role));
     hash.tag(labels.channel.map_or(0, channel_tag));
     hash.tag(kind_tag(*kind));
@@ -169,7 +168,7 @@ fn hash(draft: &ItemDraft, coverage: Coverage, labels: Labels<'_>, counts: impl 
             hash.part(&part.part, part.identity().as_deref());
         }
     }
-    hash.0.digest128()
+    hash.0.digest()
 }
 
 /// The tag of a text part.
@@ -177,7 +176,7 @@ const TEXT_TAG: u8 = 1;
 
 /// A hasher for lists of fields. Each text is preceded by its length, so that different lists of fields are different
 /// inputs.
-struct FieldHasher(Xxh3);
+struct FieldHasher(KeyedHasher);
 
 impl FieldHasher {
     fn tag(&mut self, tag: u8) {

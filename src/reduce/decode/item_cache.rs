@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use super::content_hash::ContentHashes;
 use super::decode_error::DecodeError;
 use super::item_format::ItemFormat;
@@ -13,6 +11,7 @@ use super::listed_item::{ContentId, ListedId, ListedItem, ProviderIdKey};
 use super::parsed_item::{ItemResult, ParsedItem};
 use super::unread_fields::UnreadFieldCache;
 use crate::graph::{Content, ProviderItemId};
+use crate::keyed_hash::keyed_hash;
 
 /// A conversation item after decoding.
 #[derive(Debug, Clone)]
@@ -69,7 +68,7 @@ impl ItemCache {
         texts: impl IntoIterator<Item = &'t str>,
         format: ItemFormat,
     ) -> Vec<ListedItem> {
-        let key = |text: &str| (format, xxh3_128(text.as_bytes()));
+        let key = |text: &str| (format, keyed_hash(text.as_bytes()));
         let texts: Vec<_> = texts.into_iter().map(|text| (text, key(text))).collect();
         let cached: Vec<Option<ItemRange>> = {
             let state = self.lock();

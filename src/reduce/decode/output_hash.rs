@@ -1,10 +1,10 @@
 //! Compares the results that tools returned with the outputs in conversations.
 
 use serde_json::value::RawValue;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::canonical_json::{canonical, canonical_text, integers, is_whole_summary};
 use crate::graph::{Content, Part};
+use crate::keyed_hash::keyed_hash;
 use crate::provider::{Object, list, text};
 
 /// The text of a tool's result, or of an output in a conversation, as a hash.
@@ -46,7 +46,7 @@ impl OutputHash {
         let json = if text.starts_with(['{', '[']) { canonical_text(text) } else { None };
         match json {
             Some(json) => Self::of_json(&json),
-            None => (!text.is_empty()).then(|| Self(xxh3_128(text.as_bytes()))),
+            None => (!text.is_empty()).then(|| Self(keyed_hash(text.as_bytes()))),
         }
     }
 
@@ -57,8 +57,8 @@ impl OutputHash {
         let only = members.next().filter(|_| members.next().is_none()).and_then(|(_, value)| text(value));
         match only.as_deref().map(str::trim) {
             Some("") | None if canonical == "null" => None,
-            Some(text) if !text.is_empty() => Some(Self(xxh3_128(text.as_bytes()))),
-            Some(_) | None => Some(Self(xxh3_128(integers(canonical).as_bytes()))),
+            Some(text) if !text.is_empty() => Some(Self(keyed_hash(text.as_bytes()))),
+            Some(_) | None => Some(Self(keyed_hash(integers(canonical).as_bytes()))),
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use super::item_cache::ItemCache;
 use super::items;
 use super::listed_item::ListedItem;
@@ -13,6 +11,7 @@ use super::role;
 use super::unread_fields::UnreadMember;
 use crate::event::ResponseId;
 use crate::graph::Role;
+use crate::keyed_hash::keyed_hash;
 use crate::provider::{self, ApiSet, PermittedEdit, StoredContent};
 
 /// The decoded body of an inference request.
@@ -96,7 +95,7 @@ fn instructions_pointer(
 /// Returns the hash of instructions that are no item of the conversation. Returns `None` if there are none.
 fn separate_instructions(instructions: Option<&provider::Instructions<'_>>) -> Option<u128> {
     let instructions = instructions.filter(|instructions| !instructions.is_message)?.content.0.get();
-    (!matches!(instructions, "\"\"" | "null" | "[]")).then(|| xxh3_128(instructions.as_bytes()))
+    (!matches!(instructions, "\"\"" | "null" | "[]")).then(|| keyed_hash(instructions.as_bytes()))
 }
 
 /// Returns the items of a request without its instructions. Returns `None` if the body has no list of items.

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
-use xxhash_rust::xxh3::xxh3_128;
 
+use crate::keyed_hash::keyed_hash;
 use crate::provider::{ApiSet, Request, Response, UnreadField, unread_fields_of_entry};
 
 /// A member of a payload that no rule reads.
@@ -66,7 +66,7 @@ impl UnreadFieldCache {
 
     /// Returns the members of an element of a conversation that no rule reads. Returns `None` if there are none.
     fn of_entry(&self, entry: &RawValue, apis: ApiSet) -> Option<Arc<[UnreadField]>> {
-        let key = (apis, xxh3_128(entry.get().as_bytes()));
+        let key = (apis, keyed_hash(entry.get().as_bytes()));
         if let Some(known) = self.lock().get(&key) {
             return known.clone();
         }

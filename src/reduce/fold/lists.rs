@@ -6,8 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use super::answered_requests::AnsweredRequests;
 use super::attempts::Attempts;
 use super::conversation::{ConversationBuilder, ItemSource};
@@ -15,6 +13,7 @@ use super::list_walk::{ListWalk, Walked};
 use super::paths::{ListedBy, Path, StepId};
 use crate::event::{CallId, InferenceId, Seq, ThreadId};
 use crate::graph::{InferenceCall, Item, ItemId, Producer, Role, Table};
+use crate::keyed_hash::keyed_hash;
 
 /// A list that differs from all earlier ones.
 #[derive(Debug, Clone, Copy)]
@@ -303,7 +302,7 @@ fn placed_items(items: &[ItemId]) -> impl Iterator<Item = PlacedCall> + '_ {
 
 /// Returns the hash of a sequence whose start has the hash `start` and which has one element more.
 pub(super) fn extend_hash(start: u128, next: u128) -> u128 {
-    xxh3_128(&[start.to_le_bytes(), next.to_le_bytes()].concat())
+    keyed_hash(&[start.to_le_bytes(), next.to_le_bytes()].concat())
 }
 
 /// Returns `true` if a recorded response contained the item.

@@ -3,12 +3,11 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use super::confused::{Choice, Choices};
 use super::equal_calls::EqualCalls;
 use crate::event::ExecutionStatus;
 use crate::graph::{ItemId, Part};
+use crate::keyed_hash::keyed_hash;
 use crate::reduce::fold::{Conversations, ListOrigin, PlacedCall, ResponseCall, ShownCall, ShownList, ShownOutput};
 use crate::reduce::link::visible_call::{Doubt, MakingResponse, OtherOutput, ReusedCall, ReusedCalls};
 
@@ -273,7 +272,7 @@ impl<'a> KnownCalls<'a> {
         let mut text: String = parts.flat_map(|text| text.chars()).filter(|it| *it != '"').collect();
         text.extend(content.namespace.as_deref());
         text.extend(content.name.as_deref());
-        Some(xxh3_128(text.as_bytes()))
+        Some(keyed_hash(text.as_bytes()))
     }
 
     pub(super) fn spelling_of_call(&self, call: usize) -> Option<u128> {
