@@ -69,10 +69,11 @@
 //!
 //! Spans that stand in no thread or turn are given one. Those below one root span share a thread. A span of an inference
 //! call or an agent that names another agent (`gen_ai.agent.name`) than that thread's has a thread of its own, which the
-//! thread spawns; so has an agent directly inside another agent or a workflow. A turn that the layer supplies ends, and the
-//! next begins, when a model is asked with a message of the user behind an answer that asked for no tool. A tool span that
-//! stands in no thread belongs to the only open turn in which a model asked for its call id. The thread of a conversation
-//! (`gen_ai.conversation.id`) outlives its root spans; it ends when no turn was open in it for
+//! thread spawns; so has an agent directly inside another agent or a workflow, and each agent that an inference call in a
+//! workflow names: a workflow without a name is no agent. A turn that the layer supplies ends, and the next begins, when a
+//! model is asked with a message of the user behind an answer that asked for no tool. A tool span that stands in no thread,
+//! or beside the calls of such agents, belongs to the only open turn in which a model asked for its call id. The thread of
+//! a conversation (`gen_ai.conversation.id`) outlives its root spans; it ends when no turn was open in it for
 //! [`RecorderBuilder::conversation_idle`].
 //!
 //! If the callsite of a tool span declares its name and call id as empty fields, the start of the tool call is delayed until

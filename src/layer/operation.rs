@@ -38,6 +38,7 @@ mod tool_kind;
 mod tool_progress;
 mod tool_result;
 mod turn;
+mod turn_calls;
 mod turn_records;
 
 pub(super) use code_cell::{CodeCellFacts, CodeCellOperation};

@@ -41,3 +41,4 @@ mod survivors;
 mod unwinding;
 mod usage;
 mod wire;
+mod workflows;

@@ -168,6 +168,26 @@ async fn joined_agents_below_one_span_have_a_thread_each() {
     assert_eq!(drawings, [format!("north completed\n{LEFT_TURN}south completed\n{LEFT_TURN}")]);
 }
 
+/// A workflow of agents, as programs write it: a span of the GenAI conventions, which rig puts the spans of all its agents
+/// into.
+#[instrument(skip_all, fields(gen_ai.operation.name = "invoke_workflow"))]
+async fn order(desk: &Agent, clerks: &[Agent]) -> bool {
+    let price = desk.prompt(PRICE).await.is_ok();
+    let left = join_all(clerks.iter().map(|clerk| async move { clerk.prompt(LEFT).await })).await;
+    price && left.iter().all(Result::is_ok)
+}
+
+#[tokio::test]
+async fn agents_of_a_workflow_have_a_thread_each() {
+    let drawings = record(async |server, _| {
+        let clerks = ["north", "south"].map(|name| clerk(server.base_url(), server.api_key(), name));
+        assert!(order(&desk(server.base_url(), server.api_key()), &clerks).await);
+    })
+    .await;
+    let clerks = format!("north completed\n{LEFT_TURN}south completed\n{LEFT_TURN}");
+    assert_eq!(drawings, [format!("/root completed\n  turn completed\ndesk completed\n{PRICE_TURN}{AUDITOR}{clerks}")]);
+}
+
 #[tokio::test]
 async fn each_question_of_a_chat_loop_is_a_turn() {
     let drawings = record(async |server, _| {

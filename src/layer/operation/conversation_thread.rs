@@ -16,6 +16,12 @@ impl ThreadOperation {
         self.facts.is_supplied && self.facts.metadata.nickname.as_deref().is_some_and(|own| own != agent)
     }
 
+    /// Returns `true` if the layer has supplied this thread for an agent that spans in the thread `other` name.
+    pub(super) fn is_agent_of(&self, other: &Arc<Self>) -> bool {
+        let is_supplied_for_agent = self.facts.is_supplied && self.facts.spawned_by.is_none();
+        is_supplied_for_agent && self.parent().is_some_and(|parent| Arc::ptr_eq(parent, other))
+    }
+
     /// Returns the name of the thread's agent.
     pub(in crate::layer) fn agent_name(&self) -> Option<&str> {
         self.facts.metadata.nickname.as_deref()

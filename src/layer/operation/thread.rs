@@ -97,6 +97,11 @@ impl ThreadOperation {
         Some(&self.started()?.id)
     }
 
+    /// Returns the thread that spawned this one. Returns `None` for a root thread.
+    pub(super) fn parent(&self) -> Option<&Arc<Self>> {
+        self.parent.as_ref()
+    }
+
     /// Returns what is open inside of the thread.
     pub(super) fn inside(&self) -> &InsideThread {
         &self.inside

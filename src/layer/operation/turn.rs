@@ -37,7 +37,7 @@ pub(in crate::layer) struct TurnOperation {
     /// Number of operations inside the turn that have started and not ended.
     open: AtomicUsize,
     /// The calls of tools that models asked for in the turn and that no tool call has started for.
-    requested_calls: Mutex<Vec<String>>,
+    pub(super) requested_calls: Mutex<Vec<String>>,
     /// The turn of the user's next question, if no span of the program opened this one.
     next: OnceLock<Arc<TurnOperation>>,
     /// `true` once the shutdown has interrupted an operation inside the turn.
@@ -49,8 +49,10 @@ pub(in crate::layer) struct TurnOperation {
 enum TurnOrigin {
     /// A span or a handle of a turn.
     Turn,
-    /// A span of an agent or a workflow.
+    /// A span of an agent.
     Agent,
+    /// A span of a workflow, whose calls of models are those of the agents that they name.
+    Workflow,
     /// The layer, for spans that stand in no turn.
     Supplied,
 }
@@ -77,14 +79,29 @@ impl TurnOperation {
         Self::with_origin(thread, requested_id, live, TurnOrigin::Agent)
     }
 
+    /// Creates the turn of a workflow for its span.
+    pub(in crate::layer) fn new_of_workflow(
+        thread: Arc<ThreadOperation>,
+        requested_id: Option<String>,
+        live: Live,
+    ) -> Arc<Self> {
+        Self::with_origin(thread, requested_id, live, TurnOrigin::Workflow)
+    }
+
     /// Creates a turn that no span of the program opened.
     pub(in crate::layer) fn new_implicit(thread: Arc<ThreadOperation>) -> Arc<Self> {
         Self::with_origin(thread, None, None, TurnOrigin::Supplied)
     }
 
-    /// Returns `true` if a span of an agent opened the turn, and not of the agent `name`.
+    /// Returns `true` if a span of an agent or a workflow opened the turn, in a thread that is not of the agent `name`.
     pub(in crate::layer) fn is_of_another_agent(&self, name: &str) -> bool {
-        self.origin == TurnOrigin::Agent && self.thread.agent_name() != Some(name)
+        matches!(self.origin, TurnOrigin::Agent | TurnOrigin::Workflow) && self.thread.agent_name() != Some(name)
+    }
+
+    /// Returns `true` if a call of a model in the turn that names the agent `name` is of a thread of its own. An agent whose
+    /// span has no name has that of its calls. A workflow has none: its calls are those of its agents.
+    pub(in crate::layer) fn is_call_of_another_agent(&self, name: &str) -> bool {
+        (self.origin == TurnOrigin::Workflow && self.is_of_another_agent(name)) || self.thread.is_of_another_agent(name)
     }
 
     fn with_origin(
@@ -274,9 +291,7 @@ impl TurnOperation {
             let ended = TurnEnded { turn_id, status, error, ended_by, error_type, attributes };
             recording.of(&self.live).write_event(&scope.context, ended, at);
             recording.bundle.remove_open_turn();
-            for call in std::mem::take(&mut *lock(&self.requested_calls)) {
-                self.session().requested_calls().remove(&call, &**self);
-            }
+            self.forget_requested_calls();
         });
         if let Some(id) = ended {
             self.thread.inside().end_turn(&id, self);
@@ -289,30 +304,6 @@ impl TurnOperation {
     /// Returns `true` if the turn has ended or will never start.
     pub(super) fn is_ended(&self) -> bool {
         self.lifecycle.is_ended()
-    }
-
-    /// Adds the ids of calls of tools that a model asked for.
-    pub(super) fn add_requested_calls(self: &Arc<Self>, calls: Vec<String>) {
-        for call in &calls {
-            self.session().requested_calls().add(call, self);
-        }
-        lock(&self.requested_calls).extend(calls);
-    }
-
-    /// Removes the id of a call for which a tool call has started.
-    pub(super) fn remove_requested_call(&self, call: &str) {
-        let mut calls = lock(&self.requested_calls);
-        if let Some(index) = calls.iter().position(|requested| requested == call) {
-            calls.swap_remove(index);
-            drop(calls);
-            self.session().requested_calls().remove(call, self);
-        }
-    }
-
-    /// Returns the only open turn in which a model asked for the call `call` and no tool call has started for it. Returns
-    /// `None` if there are several, as where a provider numbers the calls of each message.
-    pub(in crate::layer) fn that_asked_for(session: &Session, call: &str) -> Option<Arc<Self>> {
-        session.requested_calls().only_turn(call)
     }
 
     /// Records that an operation inside the turn has started.

@@ -24,7 +24,7 @@ impl SpanState {
             Some(
                 OperationKind::Inference | OperationKind::Tool | OperationKind::CodeCell | OperationKind::Compaction,
             ) => true,
-            Some(OperationKind::Thread | OperationKind::Turn | OperationKind::Agent) => false,
+            Some(OperationKind::Thread | OperationKind::Turn | OperationKind::Agent | OperationKind::Workflow) => false,
             None => self.operations().is_some_and(|operations| operations.child.is_some()),
         }
     }
@@ -48,7 +48,7 @@ impl SpanState {
         // Spans of inference calls and agents name their own agent, so they are not moved into the agent that acts in
         // the enclosing tool call.
         let enclosing = match kind {
-            OperationKind::Inference | OperationKind::Agent => enclosing,
+            OperationKind::Inference | OperationKind::Agent | OperationKind::Workflow => enclosing,
             OperationKind::Thread
             | OperationKind::Turn
             | OperationKind::Tool
@@ -62,28 +62,24 @@ impl SpanState {
                 let thread = enclosing.thread.unwrap_or_else(|| self.implicit_thread(fields));
                 operations.turn = Some(TurnOperation::new(thread, fields.turn_id.clone(), self.live().clone()));
             }
-            OperationKind::Agent => match enclosing {
+            OperationKind::Agent | OperationKind::Workflow => match enclosing {
                 Enclosing { thread: Some(_), tool: Some(_), .. } => {
                     let thread = self.new_thread(fields, enclosing, self.live().clone());
-                    operations.turn = Some(TurnOperation::new_of_agent(
-                        Arc::clone(&thread),
-                        fields.turn_id.clone(),
-                        self.live().clone(),
-                    ));
+                    operations.turn = Some(self.new_agent_turn(Arc::clone(&thread), fields));
                     operations.thread = Some(thread);
                 }
                 Enclosing { turn: Some(turn), .. } => {
                     let name = fields.agent_name.as_deref().filter(|name| turn.is_of_another_agent(name));
-                    operations.turn = name.map(|name| {
-                        let thread = self.agent_thread(turn.thread(), name, fields);
-                        TurnOperation::new_of_agent(thread, fields.turn_id.clone(), self.live().clone())
-                    });
+                    operations.turn =
+                        name.map(|name| self.new_agent_turn(self.agent_thread(turn.thread(), name, fields), fields));
                 }
                 Enclosing { thread, turn: None, .. } => {
                     let thread = thread.unwrap_or_else(|| self.implicit_thread(fields));
-                    let thread = self.thread_of_named_agent(thread, fields);
-                    operations.turn =
-                        Some(TurnOperation::new_of_agent(thread, fields.turn_id.clone(), self.live().clone()));
+                    let thread = match fields.agent_name.as_deref().filter(|name| thread.is_of_another_agent(name)) {
+                        Some(name) => self.agent_thread(&thread, name, fields),
+                        None => thread,
+                    };
+                    operations.turn = Some(self.new_agent_turn(thread, fields));
                 }
             },
             OperationKind::Inference => {
@@ -128,6 +124,15 @@ impl SpanState {
         operations
     }
 
+    /// Creates the turn of a span of an agent or a workflow.
+    fn new_agent_turn(&self, thread: Arc<ThreadOperation>, fields: &Fields) -> Arc<TurnOperation> {
+        let (turn_id, live) = (fields.turn_id.clone(), self.live().clone());
+        match fields.kind() {
+            Some(OperationKind::Workflow) => TurnOperation::new_of_workflow(thread, turn_id, live),
+            Some(_) | None => TurnOperation::new_of_agent(thread, turn_id, live),
+        }
+    }
+
     /// Creates a thread, spawned by the enclosing tool call if there is one.
     fn new_thread(&self, fields: &Fields, enclosing: Enclosing, live: Live) -> Arc<ThreadOperation> {
         let spawned_by = enclosing.tool.as_ref().and_then(|tool| tool.id()).cloned();
@@ -148,21 +153,15 @@ impl SpanState {
             (Some(_) | None, _) => {
                 let enclosing = enclosing.for_active_agent();
                 let thread = enclosing.thread.clone().unwrap_or_else(|| self.implicit_thread(fields));
-                let own = self.thread_of_named_agent(Arc::clone(&thread), fields);
-                if Arc::ptr_eq(&own, &thread) {
-                    self.turn_or_implicit(fields, Enclosing { thread: Some(thread), ..enclosing })
-                } else {
-                    self.implicit().turn(own)
+                let is_another = |name: &&str| match &enclosing.turn {
+                    Some(turn) => turn.is_call_of_another_agent(name),
+                    None => thread.is_of_another_agent(name),
+                };
+                match fields.agent_name.as_deref().filter(is_another) {
+                    Some(name) => self.implicit().turn(self.agent_thread(&thread, name, fields)),
+                    None => self.turn_or_implicit(fields, Enclosing { thread: Some(thread), ..enclosing }),
                 }
             }
-        }
-    }
-
-    /// Returns the thread of the agent that the span names: `thread`, or a thread that it spawns.
-    fn thread_of_named_agent(&self, thread: Arc<ThreadOperation>, fields: &Fields) -> Arc<ThreadOperation> {
-        match fields.agent_name.as_deref().filter(|name| thread.is_of_another_agent(name)) {
-            Some(name) => self.agent_thread(&thread, name, fields),
-            None => thread,
         }
     }
 

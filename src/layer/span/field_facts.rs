@@ -21,7 +21,8 @@ pub(super) fn has_required_facts(fields: &Fields) -> bool {
         Some(OperationKind::CodeCell) => {
             fields.cell_id.is_some() && fields.call_id.is_some() && fields.source.is_some()
         }
-        Some(OperationKind::Agent | OperationKind::Inference | OperationKind::Compaction) | None => false,
+        Some(OperationKind::Agent | OperationKind::Workflow | OperationKind::Inference | OperationKind::Compaction)
+        | None => false,
     }
 }
 

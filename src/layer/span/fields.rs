@@ -34,8 +34,10 @@ pub(super) enum OperationKind {
     CodeCell,
     /// A compaction request.
     Compaction,
-    /// `invoke_agent` or `invoke_workflow`: a thread, a turn or both, depending on the enclosing operations.
+    /// `invoke_agent`: a thread, a turn or both, depending on the enclosing operations.
     Agent,
+    /// `invoke_workflow`: like an agent, but each agent that is named in it has a thread of its own.
+    Workflow,
 }
 
 impl OperationKind {
@@ -57,7 +59,8 @@ impl OperationKind {
         Some(match name {
             "chat" | "generate_content" | "text_completion" => Self::Inference,
             "execute_tool" => Self::Tool,
-            "invoke_agent" | "invoke_workflow" => Self::Agent,
+            "invoke_agent" => Self::Agent,
+            "invoke_workflow" => Self::Workflow,
             _ => return None,
         })
     }
@@ -198,7 +201,8 @@ impl Fields {
                 | OperationKind::Turn
                 | OperationKind::CodeCell
                 | OperationKind::Compaction
-                | OperationKind::Agent,
+                | OperationKind::Agent
+                | OperationKind::Workflow,
             )
             | None => false,
         }
@@ -287,7 +291,11 @@ impl Fields {
                 self.result.is_some() || self.returned.is_some() || self.status == Some(OtelStatus::Ok) || has_error()
             }
             // These go on after whatever happens inside them.
-            OperationKind::Thread | OperationKind::Turn | OperationKind::CodeCell | OperationKind::Agent => false,
+            OperationKind::Thread
+            | OperationKind::Turn
+            | OperationKind::CodeCell
+            | OperationKind::Agent
+            | OperationKind::Workflow => false,
         }
     }
 

@@ -244,7 +244,8 @@ impl SpanState {
             | OperationKind::Tool
             | OperationKind::CodeCell
             | OperationKind::Compaction
-            | OperationKind::Agent => self.enclosing_for(&fields),
+            | OperationKind::Agent
+            | OperationKind::Workflow => self.enclosing_for(&fields),
         };
         Some(self.operations.get_or_init(|| {
             let operations = self.new_operations(kind, &fields, enclosing);

@@ -61,13 +61,23 @@ impl SpanState {
         {
             found.turn = Some(named);
         }
-        // Frameworks run tools in tasks of their own, outside of all spans.
-        if found.thread.is_none()
-            && let (Some(OperationKind::Tool), Some(call)) = (fields.kind(), &fields.call_id)
-            && let Some(turn) = TurnOperation::that_asked_for(&self.session, call.as_str())
-        {
+        if let Some(turn) = self.turn_that_asked_for(fields, &found) {
             found = Enclosing { thread: Some(Arc::clone(turn.thread())), turn: Some(turn), ..Enclosing::default() };
         }
         found
+    }
+
+    /// Returns the turn in which a model asked for the call of a tool, where neither the ids of the tool's span nor its
+    /// position tell the turn: frameworks run tools in tasks of their own, outside of all spans, and the tools of all
+    /// agents below one span directly below that span.
+    fn turn_that_asked_for(&self, fields: &Fields, found: &Enclosing) -> Option<Arc<TurnOperation>> {
+        let (Some(OperationKind::Tool), Some(call)) = (fields.kind(), &fields.call_id) else { return None };
+        match found {
+            Enclosing { thread: None, .. } => TurnOperation::that_asked_for(&self.session, call.as_str()),
+            Enclosing { turn: Some(turn), tool: None, cell: None, .. } if fields.turn_id.is_none() => {
+                turn.agent_that_asked_for(call.as_str())
+            }
+            Enclosing { .. } => None,
+        }
     }
 }
