@@ -2,6 +2,7 @@
 //! that end. Each test names the graph that the author of the program would draw.
 
 mod agent;
+mod ended_by;
 mod server;
 mod settled;
 mod tree;

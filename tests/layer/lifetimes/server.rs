@@ -11,7 +11,7 @@ use tracing::{Instrument, info_span};
 use super::agent::{Answer, ask, run_once};
 
 /// Serves routes on the loopback interface until the runtime is dropped. Returns the URL.
-async fn serve(routes: Router) -> String {
+pub(super) async fn serve(routes: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await });

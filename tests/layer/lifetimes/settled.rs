@@ -64,8 +64,23 @@ fn a_task_in_the_span_of_a_call_may_outlive_it() {
 }
 
 /// A program's own record of a tool call, with the span of that call.
-struct Record {
+pub(super) struct Record {
     span: Span,
+}
+
+impl Record {
+    /// Records a call of the tool `add` and its result.
+    pub(super) fn new(id: &str) -> Self {
+        let span = info_span!(
+            "tool",
+            gen_ai.operation.name = "execute_tool",
+            gen_ai.tool.name = "add",
+            gen_ai.tool.call.id = id,
+            gen_ai.tool.call.result = tracing::field::Empty,
+        );
+        span.in_scope(|| span.record("gen_ai.tool.call.result", "3"));
+        Self { span }
+    }
 }
 
 #[test]
@@ -74,18 +89,7 @@ fn a_span_in_a_struct_ends_with_what_was_recorded() {
     let root = run_alone(test, |_recorder, guard| {
         let mut records = Vec::new();
         let tools = async {
-            for id in ["call_1", "call_2"] {
-                let span = info_span!(
-                    "tool",
-                    gen_ai.operation.name = "execute_tool",
-                    gen_ai.tool.name = "add",
-                    gen_ai.tool.call.id = id,
-                    gen_ai.tool.call.result = tracing::field::Empty,
-                );
-                let record = Record { span };
-                record.span.in_scope(|| record.span.record("gen_ai.tool.call.result", "3"));
-                records.push(record);
-            }
+            records.extend(["call_1", "call_2"].map(Record::new));
         };
         runtime().block_on(run_tools(&["call_1", "call_2"], tools));
         drop(guard);
