@@ -22,6 +22,7 @@ mod names;
 mod needles;
 mod nesting;
 mod open_tag;
+mod placeholder;
 mod program_text;
 mod redactor;
 mod salt;
@@ -29,6 +30,7 @@ mod scan;
 mod scheme;
 mod secret_span;
 mod section;
+mod site;
 mod surroundings;
 #[cfg(test)]
 mod tests;

@@ -5,23 +5,14 @@ use std::ops::Range;
 
 use super::harmless::template_length;
 use super::line::LinePosition;
-use super::names::{NameKind, Names};
+use super::names::NameKind;
 use super::nesting::{ends_at, value_end};
 use super::program_text::{inspected, is_argument, is_expression, is_program_text};
 use super::scan::{self, is_blank};
-use super::secret_span::{Level, SecretSpan};
+use super::secret_span::SecretSpan;
+use super::site::{Site, closes, is_option};
 use super::surroundings::Surroundings;
 use super::{command, header, markup, value};
-
-/// A sensitive name outside of JSON, and where it stands.
-pub(super) struct Site<'t> {
-    pub(super) text: &'t [u8],
-    pub(super) name: Range<usize>,
-    pub(super) kind: NameKind,
-    pub(super) names: &'t Names,
-    /// Number of JSON strings around the name.
-    pub(super) depth: u32,
-}
 
 /// The sign between a name and its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,18 +34,18 @@ pub(super) fn may_assign(text: &[u8], name: &Range<usize>) -> bool {
         || at > name.end && &text[name.clone()] == b"password"
 }
 
-impl Site<'_> {
-    /// Finds the secret in the value of the name. Returns `None` if nothing is assigned to the name in a form that is
-    /// known, or if the value is not a secret.
-    pub(super) fn find(&self, around: &mut Surroundings) -> Option<SecretSpan> {
-        let position = LinePosition::at(self.text, self.name.start);
-        let found = header::find(self, position)
-            .or_else(|| self.assigned(position, around))
-            .or_else(|| markup::find(self))
-            .or_else(|| command::netrc_password(self, position))?;
-        value::secret_in(self.text, found, self.kind, self.names)
-    }
+/// Finds the secret in the value of the name at a site. Returns `None` if nothing is assigned to the name in a form that is
+/// known, or if the value is not a secret.
+pub(super) fn find(site: &Site<'_>, around: &mut Surroundings) -> Option<SecretSpan> {
+    let position = LinePosition::at(site.text, site.name.start);
+    let found = header::find(site, position)
+        .or_else(|| site.assigned(position, around))
+        .or_else(|| markup::find(site))
+        .or_else(|| command::netrc_password(site, position))?;
+    value::secret_in(site.text, found, site.kind, site.names)
+}
 
+impl Site<'_> {
     fn assigned(&self, position: LinePosition, around: &mut Surroundings) -> Option<Range<usize>> {
         let Self { text, name, .. } = self;
         // Dashes after a placeholder's `]` are the rest of a word, not an option.
@@ -210,44 +201,6 @@ impl Site<'_> {
     fn attribute(&self, start: usize, around: &mut Surroundings) -> Option<Range<usize>> {
         around.tag.is_around(self.text, self.name.start).then(|| self.quote_at(start)).flatten()
     }
-
-    /// Returns the content of the quoted text that begins at `start`, and is followed by nothing but signs that close what
-    /// is around it. Returns `None` if there is none: a value that only begins with a quote goes on behind the next one.
-    pub(super) fn quote_at(&self, start: usize) -> Option<Range<usize>> {
-        let (content, behind) = self.quoted_text(start)?;
-        let end = behind + scan::run(self.text, behind, closes);
-        let is_over = self.text.get(end).is_some_and(|byte| is_blank(*byte)) || ends_at(self.text, end, self.depth);
-        is_over.then_some(content)
-    }
-
-    /// Returns the content of the quoted text that begins at `start`, whatever follows it.
-    pub(super) fn quote_in_list_at(&self, start: usize) -> Option<Range<usize>> {
-        self.quoted_text(start).map(|(content, _)| content)
-    }
-
-    /// Returns the content of the quoted text that begins at `start` and ends in the same line, and the index behind it.
-    fn quoted_text(&self, start: usize) -> Option<(Range<usize>, usize)> {
-        let Self { text, depth, .. } = self;
-        let backslashes = scan::backslashes(text, start);
-        let open = start + backslashes;
-        let content = match text.get(open)? {
-            b'"' if Level::for_quote(backslashes).is_some_and(|level| level.depth() == *depth) => {
-                open + 1..value_end(text, open + 1, depth + 1, |_| false)
-            }
-            quote @ (b'\'' | b'`') if backslashes == 0 => {
-                let quote = *quote;
-                open + 1..value_end(text, open + 1, *depth, |byte| byte == quote)
-            }
-            _ => return None,
-        };
-        let close = content.end + scan::backslashes(text, content.end);
-        (text.get(close) == text.get(open)).then_some((content, close + 1))
-    }
-}
-
-/// Returns `true` for a sign that may follow a quoted value, without a blank between them.
-fn closes(byte: u8) -> bool {
-    matches!(byte, b',' | b';' | b')' | b']' | b'}' | b'>' | b'/' | b'&' | b'|')
 }
 
 /// Maximum length of the prefix of an element's name, in bytes.
@@ -256,13 +209,6 @@ const MAX_PREFIX: usize = 32;
 const MAX_PARTICLE: usize = 3;
 /// Maximum length of a value and of the name of the pair behind it, in bytes.
 const MAX_PAIR: usize = 512;
-
-/// Returns `true` for a word that is written like a command-line option: `-v`, `--name=value`.
-pub(super) fn is_option(word: &[u8]) -> bool {
-    let name = word.strip_prefix(b"--").or_else(|| word.strip_prefix(b"-")).unwrap_or_default();
-    let length = scan::run(name, 0, |byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    name.first().is_some_and(u8::is_ascii_alphabetic) && matches!(name.get(length), None | Some(b'='))
-}
 
 /// Returns `true` for a list or a table, as in TOML.
 fn is_list(content: &[u8]) -> bool {

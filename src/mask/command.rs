@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::assignment::Site;
 use super::line::LinePosition;
 use super::nesting::value_end;
 use super::scan::{self, is_blank};
+use super::site::Site;
 
 /// The commands whose option `-u` takes a user and a password.
 const CLIENTS: [&str; 1] = ["curl "];

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use regex::bytes::Regex;
 
-use super::salt::is_placeholder;
+use super::placeholder::is_placeholder;
 use super::secret_span::{Level, SecretSpan};
 
 /// The error of a pattern that is not a valid regular expression.

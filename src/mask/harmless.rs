@@ -1,8 +1,8 @@
 //! What cannot be a secret, whatever name stands before it: [`is_harmless`].
 
 use super::names::Names;
+use super::placeholder::{PREFIX, is_placeholder};
 use super::program_text::without_comment;
-use super::salt::{PREFIX, is_placeholder};
 use super::scan;
 use super::scheme::is_scheme;
 

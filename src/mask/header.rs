@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::assignment::Site;
 use super::line::LinePosition;
 use super::names::NameKind;
 use super::nesting::value_end;
 use super::program_text::{inspected, is_program_text};
 use super::scan::{self, is_blank};
 use super::scheme::{common_scheme_length, scheme_length};
+use super::site::Site;
 
 /// Returns the range of the value of a header line. Returns `None` if the name is not that of a header, or does not stand
 /// where one begins.

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::assignment::Site;
 use super::scan;
+use super::site::Site;
 
 /// Maximum length of the attributes in a tag, in bytes.
 const MAX_ATTRIBUTES: usize = 256;

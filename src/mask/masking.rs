@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 
 use regex::bytes::Regex;
 
-use super::assignment::Site;
 use super::custom_patterns::PatternError;
 use super::event_text::EventText;
 use super::harmless::is_harmless;
@@ -16,6 +15,7 @@ use super::nesting::Nesting;
 use super::redactor::Redactor;
 use super::salt::Salt;
 use super::secret_span::SecretSpan;
+use super::site::Site;
 use super::surroundings::Surroundings;
 use super::value::QuotedName;
 use super::{assignment, command, credentials, custom_patterns, names, secret_span};
@@ -260,7 +260,7 @@ fn find_named_secrets(names: &Names, stems: &Needles, text: &[u8], part: Part, s
             from = from.max(value.end);
         } else if assignment::may_assign(text, &name) {
             let depth = around.nesting.depth_at(text, name.start);
-            let found = Site { text, name, kind, names, depth }.find(&mut around);
+            let found = assignment::find(&Site { text, name, kind, names, depth }, &mut around);
             from = from.max(found.as_ref().map_or(0, |secret_span| secret_span.range.end));
             secrets.extend(found);
         }

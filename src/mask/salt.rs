@@ -6,6 +6,7 @@ use std::fmt;
 use siphasher::sip::SipHasher24;
 
 use super::credentials;
+use super::placeholder::PREFIX;
 use super::secret_span::SecretSpan;
 
 /// The key of the hash in placeholders. It is never written anywhere. `None` if there is no key; then the hash is 0.
@@ -67,20 +68,6 @@ impl fmt::Debug for Salt {
     }
 }
 
-/// The beginning of each placeholder.
-pub(super) const PREFIX: &str = "[masked:";
-
-/// Returns `true` if the text has the form of a placeholder made by [`Salt::placeholder`].
-pub(super) fn is_placeholder(text: &[u8]) -> bool {
-    let Some(inner) = text.strip_prefix(PREFIX.as_bytes()).and_then(|rest| rest.strip_suffix(b"]")) else {
-        return false;
-    };
-    let Some(colon) = memchr::memchr(b':', inner) else { return false };
-    let (kind, hash) = (&inner[..colon], &inner[colon + 1..]);
-    let is_kind = kind.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'-');
-    is_kind && hash.len() == 12 && hash.iter().all(u8::is_ascii_hexdigit)
-}
-
 /// Maximum number of levels of JSON escapes that are removed before a secret is hashed.
 const MAX_LEVELS: usize = 16;
 
@@ -131,6 +118,7 @@ fn code_point(hex: &[u8]) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mask::placeholder::is_placeholder;
 
     #[test]
     fn a_secret_has_one_placeholder_at_every_escape_level() {

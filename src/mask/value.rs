@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use super::assignment::is_option;
 use super::harmless::{is_harmless, is_short_number};
 use super::names::{NameKind, Names, is_type_name};
 use super::scan::{self, skip_colours};
 use super::scheme::scheme_length;
 use super::secret_span::{Level, SecretSpan};
+use super::site::is_option;
 
 /// Names of JSON members that occur in the description of a value, such as `type` and `description` in a JSON Schema. An
 /// object behind the name `password` that has such members describes a secret, and their values are none.
