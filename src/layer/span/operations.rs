@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Weak};
 
-use super::span_state::SpanState;
 use crate::bundle::Body;
 use crate::event::{EventKind, PayloadKind, Timestamp};
 use crate::layer::operation::{
-    CodeCellOperation, CompactionOperation, End, HandleLink, InferenceOperation, SettledSpan, ThreadOperation,
-    ToolCallOperation, TurnOperation,
+    CodeCellOperation, CompactionOperation, End, HandleLink, HandledSpan, InferenceOperation, SettledSpan,
+    ThreadOperation, ToolCallOperation, TurnOperation,
 };
 
 /// The operations that one span opened.
@@ -99,7 +98,7 @@ impl From<ChildOperation> for Operations {
 
 impl Operations {
     /// Sets the state of the span that opened the operations, for handles that are found by their ids.
-    pub(super) fn link_to(&self, state: &Weak<SpanState>) {
+    pub(super) fn link_to<T: HandledSpan>(&self, state: &Weak<T>) {
         self.links().for_each(|link| link.set_opener(state));
     }
 

@@ -6,14 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use smallvec::SmallVec;
-use tracing::callsite::Identifier;
 use tracing::dispatcher::WeakDispatch;
-use tracing::field::FieldSet;
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
-use tracing::metadata::Kind as MetadataKind;
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::Interest;
-use tracing::{Callsite, Dispatch, Event, Level, Metadata, Subscriber};
+use tracing::{Callsite, Dispatch, Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
@@ -23,8 +19,9 @@ use super::extension::SpanExtension;
 use super::fields::{Fields, has_kind_field};
 use super::implicit::ImplicitOperations;
 use super::instant::Instant;
-use super::instant_target::Resolved;
+use super::instant_address::Resolved;
 use super::outcome_event::OutcomeEvent;
+use super::probe::PROBE;
 use super::span_state::{SpanPosition, SpanState};
 use super::wire_event::WireEvent;
 use crate::layer::session::Session;
@@ -33,7 +30,6 @@ use crate::layer::session::live::{Live, NewSpan};
 use crate::layer::session::reentrancy::is_recording_suppressed;
 use crate::layer::session::stderr::report;
 use crate::layer::span::callsites::{HANDLE_TARGET, is_instant, may_be_outcome_event, may_be_wire_event};
-use crate::semconv;
 
 /// A layer that records the spans of one subscriber. Created by [`Recorder::layer`](crate::layer::Recorder::layer).
 ///
@@ -331,28 +327,4 @@ fn is_enabled(subscriber: &Dispatch, metadata: &'static Metadata<'static>) -> bo
         // A thread that cannot be started does not tell.
         asked.ok().and_then(|asked| asked.join().ok()).unwrap_or(true)
     })
-}
-
-/// A callsite like those of the typed handles, used to check whether a subscriber would enable their spans.
-pub(super) struct Probe;
-
-pub(super) static PROBE: Probe = Probe;
-
-static PROBE_METADATA: Metadata<'static> = Metadata::new(
-    "invoke_agent",
-    HANDLE_TARGET,
-    Level::INFO,
-    None,
-    None,
-    None,
-    FieldSet::new(&[semconv::KIND], Identifier(&PROBE)),
-    MetadataKind::SPAN,
-);
-
-impl Callsite for Probe {
-    fn set_interest(&self, _: Interest) {}
-
-    fn metadata(&self) -> &'static Metadata<'static> {
-        &PROBE_METADATA
-    }
 }

@@ -9,7 +9,7 @@ use super::fields::{Fields, OperationKind};
 use super::implicit::ImplicitOperations;
 use super::json_text::JsonText;
 use super::operations::{Enclosing, Operations};
-use super::record_layer::PROBE;
+use super::probe::PROBE;
 use super::span_lifecycle::{Input, SpanLifecycle};
 use super::wire_event::{WireEvent, WireKind};
 use crate::event::{PayloadKind, Timestamp};
