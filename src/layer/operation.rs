@@ -8,6 +8,8 @@ mod bundle;
 mod child_process;
 mod code_cell;
 mod compaction;
+mod compaction_progress;
+mod compaction_response;
 mod conversation_thread;
 mod end;
 mod event_lookup;
@@ -41,6 +43,7 @@ mod turn;
 mod turn_calls;
 mod turn_records;
 
+pub(super) use attempts::Attempt;
 pub(super) use code_cell::{CodeCellFacts, CodeCellOperation};
 pub(super) use compaction::{CompactionOperation, SharedCompactionId, record_compaction_installed};
 pub(super) use end::End;

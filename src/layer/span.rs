@@ -22,7 +22,7 @@ mod probe;
 pub(super) mod record_layer;
 mod session_fields;
 mod setting_fields;
-mod span_end;
+pub(super) mod span_end;
 mod span_lifecycle;
 mod span_progress;
 pub(super) mod span_state;

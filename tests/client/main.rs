@@ -4,6 +4,7 @@
 mod attempts;
 #[path = "../common/mod.rs"]
 mod common;
+mod compaction_attempts;
 mod http_client;
 mod killed;
 mod server;

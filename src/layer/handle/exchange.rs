@@ -11,6 +11,7 @@ use crate::layer::operation::{CompactionOperation, InferenceOperation};
 use crate::layer::session::reentrancy::lock;
 use crate::layer::span::extension::SpanExtension;
 use crate::layer::span::operations::ChildOperation;
+use crate::layer::span::span_end::OutcomeFields;
 use crate::layer::span::span_state::SpanState;
 
 /// Records the HTTP exchange of an inference call or compaction request: the exact bytes that a client sent and
@@ -22,9 +23,10 @@ use crate::layer::span::span_state::SpanState;
 /// inference call around it.
 ///
 /// Each request is an attempt: if the call has had an exchange before, because a middleware retries, the request starts a
-/// call of its own in the same span. The call of the earlier exchange ends, failed if the provider refused it
-/// ([`status`](Self::status)). Exchanges may overlap, as of a client that sends a second request before the first one is
-/// answered: use one value for each. A value that is dropped without a response ends its exchange.
+/// call of its own in the same span, or a request of its own of the same compaction. The call of the earlier exchange
+/// ends, failed if the provider refused it ([`status`](Self::status)). Exchanges may overlap, as of a client that sends a
+/// second request before the first one is answered: use one value for each. A value that is dropped without a response
+/// ends its exchange.
 ///
 /// Bodies that the program records itself are kept in addition: a request of a call that has already started is kept in
 /// a separate event.
@@ -62,18 +64,18 @@ pub enum Reply {
 /// An operation that sends a request to a model.
 #[derive(Debug)]
 enum ModelCall {
-    Inference(InferenceExchange),
-    Compaction(Arc<CompactionOperation>),
+    Inference(CallExchange<InferenceOperation>),
+    Compaction(CallExchange<CompactionOperation>),
 }
 
-/// The exchange of an inference call.
+/// The exchange of a call of a model.
 #[derive(Debug)]
-struct InferenceExchange {
+struct CallExchange<T: OutcomeFields> {
     state: Arc<SpanState>,
     /// The first attempt of the call.
-    call: Arc<InferenceOperation>,
+    call: Arc<T>,
     /// The attempt of this exchange, once it has begun.
-    attempt: Mutex<Option<Arc<InferenceOperation>>>,
+    attempt: Mutex<Option<Arc<T>>>,
 }
 
 impl Exchange {
@@ -103,13 +105,13 @@ impl Exchange {
         .flatten()
     }
 
-    /// Records the request body, which is about to be sent. Starts the inference call or compaction request, or the next
-    /// attempt of an inference call.
+    /// Records the request body, which is about to be sent. Starts the inference call or compaction request, or its next
+    /// attempt.
     pub fn request(&self, bytes: &[u8]) {
         for call in &*self.0 {
             match call {
                 ModelCall::Inference(exchange) => exchange.begin().record_request(&Exact(bytes)),
-                ModelCall::Compaction(compaction) => compaction.record_request(&Exact(bytes)),
+                ModelCall::Compaction(exchange) => exchange.begin().record_request(&Exact(bytes)),
             }
         }
     }
@@ -127,20 +129,22 @@ impl Exchange {
     }
 
     fn record_upstream_request_id(&self, id: Option<&str>) {
-        self.inferences().for_each(|exchange| exchange.attempt().record_upstream_request_id(id));
+        for call in &*self.0 {
+            match call {
+                ModelCall::Inference(exchange) => exchange.attempt().record_upstream_request_id(id),
+                ModelCall::Compaction(_) => {}
+            }
+        }
     }
 
-    /// Records the HTTP status of the response, which is the `error.type` of a call that the provider refused. Ignored for
-    /// compaction requests.
+    /// Records the HTTP status of the response, which is the `error.type` of a call that the provider refused.
     pub fn status(&self, status: u16) {
-        self.inferences().for_each(|exchange| exchange.attempt().record_http_status(status));
-    }
-
-    fn inferences(&self) -> impl Iterator<Item = &InferenceExchange> {
-        self.0.iter().filter_map(|call| match call {
-            ModelCall::Inference(exchange) => Some(exchange),
-            ModelCall::Compaction(_) => None,
-        })
+        for call in &*self.0 {
+            match call {
+                ModelCall::Inference(exchange) => exchange.attempt().record_http_status(status),
+                ModelCall::Compaction(exchange) => exchange.attempt().record_http_status(status),
+            }
+        }
     }
 
     /// Records a piece of the response as it arrives; `number` counts from 1. The piece is written at once, in a
@@ -150,7 +154,7 @@ impl Exchange {
         for call in &*self.0 {
             match call {
                 ModelCall::Inference(exchange) => exchange.attempt().record_chunk(number, &Exact(bytes)),
-                ModelCall::Compaction(compaction) => compaction.record_chunk(number, &Exact(bytes)),
+                ModelCall::Compaction(exchange) => exchange.attempt().record_chunk(number, &Exact(bytes)),
             }
         }
     }
@@ -160,20 +164,29 @@ impl Exchange {
     pub fn reply(&self, reply: Reply, bytes: &[u8]) {
         let body = Exact(bytes);
         for call in &*self.0 {
-            match (call, reply) {
-                (ModelCall::Inference(exchange), reply) => exchange.reply(reply, &body),
-                (ModelCall::Compaction(compaction), Reply::Whole) => compaction.record_response(&body),
-                (ModelCall::Compaction(compaction), Reply::Cut | Reply::Refusal) => {
-                    compaction.record_failed_response(&body)
-                }
+            match call {
+                ModelCall::Inference(exchange) => exchange.reply(|attempt| match reply {
+                    Reply::Whole => attempt.record_complete_response(&body),
+                    Reply::Cut => attempt.record_failed_response(&body, false),
+                    Reply::Refusal => attempt.record_failed_response(&body, true),
+                }),
+                ModelCall::Compaction(exchange) => exchange.reply(|attempt| match reply {
+                    Reply::Whole => attempt.record_response(&body),
+                    Reply::Cut => attempt.record_failed_response(&body, false),
+                    Reply::Refusal => attempt.record_failed_response(&body, true),
+                }),
             }
         }
     }
 }
 
-impl InferenceExchange {
+impl<T: OutcomeFields> CallExchange<T> {
+    fn new(state: &Arc<SpanState>, call: &Arc<T>) -> Self {
+        Self { state: Arc::clone(state), call: Arc::clone(call), attempt: Mutex::default() }
+    }
+
     /// Begins an exchange. The one before is over.
-    fn begin(&self) -> Arc<InferenceOperation> {
+    fn begin(&self) -> Arc<T> {
         self.finish();
         let attempt = self.state.begin_exchange(&self.call);
         *lock(&self.attempt) = Some(Arc::clone(&attempt));
@@ -181,18 +194,15 @@ impl InferenceExchange {
     }
 
     /// Returns the attempt of the exchange, which begins now if its request was not recorded.
-    fn attempt(&self) -> Arc<InferenceOperation> {
+    fn attempt(&self) -> Arc<T> {
         let begun = lock(&self.attempt).clone();
         begun.unwrap_or_else(|| self.begin())
     }
 
-    fn reply(&self, reply: Reply, body: &Exact<'_>) {
+    /// Ends the exchange with the body that `record` records.
+    fn reply(&self, record: impl FnOnce(&Arc<T>)) {
         let attempt = self.attempt();
-        match reply {
-            Reply::Whole => attempt.record_complete_response(body),
-            Reply::Cut => attempt.record_failed_response(body, false),
-            Reply::Refusal => attempt.record_failed_response(body, true),
-        }
+        record(&attempt);
         attempt.finish_exchange();
     }
 
@@ -205,7 +215,7 @@ impl InferenceExchange {
     }
 }
 
-impl Drop for InferenceExchange {
+impl<T: OutcomeFields> Drop for CallExchange<T> {
     fn drop(&mut self) {
         self.finish();
     }
@@ -215,12 +225,8 @@ impl ModelCall {
     /// Returns the inference call or compaction request of a span. Returns `None` for other spans.
     fn from_state(state: &Arc<SpanState>) -> Option<Self> {
         match state.child_operation()? {
-            ChildOperation::Inference(call) => Some(Self::Inference(InferenceExchange {
-                state: Arc::clone(state),
-                call: Arc::clone(call),
-                attempt: Mutex::default(),
-            })),
-            ChildOperation::Compaction(compaction) => Some(Self::Compaction(Arc::clone(compaction))),
+            ChildOperation::Inference(call) => Some(Self::Inference(CallExchange::new(state, call))),
+            ChildOperation::Compaction(call) => Some(Self::Compaction(CallExchange::new(state, call))),
             ChildOperation::Tool(_) | ChildOperation::Cell(_) => None,
         }
     }

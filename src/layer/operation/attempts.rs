@@ -5,21 +5,37 @@
 //!            failed, HTTP 429        failed, HTTP 503  open until the span ends it
 //! ```
 //!
-//! A client that retries sends each attempt inside of the span of the call, one after the other, or two at once if it hedges.
-//! An attempt ends when its exchange is over and a later one has begun. The attempt that was answered last, otherwise the
-//! latest one, is the *current* one: what the span and its handle report belongs to it, and it ends with the span.
+//! The call is an inference call or a compaction request. A client that retries sends each attempt inside of the span of
+//! the call, one after the other, or two at once if it hedges. An attempt ends when its exchange is over and a later one
+//! has begun. The attempt that was answered last, otherwise the latest one, is the *current* one: what the span and its
+//! handle report belongs to it, and it ends with the span.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::end::End;
-use super::inference::InferenceOperation;
 use crate::event::Timestamp;
 use crate::layer::session::reentrancy::lock;
 
+/// The place of an attempt among those of its call.
+#[derive(Debug)]
+pub(in crate::layer) struct AttemptPlace<T> {
+    exchange: AttemptExchange,
+    /// The next attempt in the span, if there was another exchange.
+    next: OnceLock<Arc<T>>,
+    /// `true` once the span has ended the call: the end of the exchange of a later attempt ends that.
+    is_detached: AtomicBool,
+}
+
+impl<T> Default for AttemptPlace<T> {
+    fn default() -> Self {
+        Self { exchange: AttemptExchange::default(), next: OnceLock::new(), is_detached: AtomicBool::new(false) }
+    }
+}
+
 /// The HTTP exchange of an attempt.
 #[derive(Debug, Default)]
-pub(super) struct AttemptExchange(Mutex<ExchangeState>);
+struct AttemptExchange(Mutex<ExchangeState>);
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum ExchangeState {
@@ -59,74 +75,80 @@ impl AttemptExchange {
     }
 }
 
-impl InferenceOperation {
-    /// Returns the attempts of the call, in the order of their beginnings. Called for the first one.
-    fn attempts(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
-        std::iter::successors(Some(self), |attempt| attempt.next.get())
-    }
+/// An attempt of a call of a model.
+pub(in crate::layer) trait Attempt: Sized + 'static {
+    /// Returns the place of the attempt among those of its call.
+    fn place(&self) -> &AttemptPlace<Self>;
+
+    /// Opens another attempt of the same call, which starts with its request.
+    fn another(&self) -> Arc<Self>;
+
+    /// Returns `true` if the attempt has started and not ended.
+    fn is_open(&self) -> bool;
+
+    /// Returns `true` if the model answered the attempt, and not only with a part of a response.
+    fn is_answered(&self) -> bool;
+
+    /// Ends the attempt. If its request was never recorded, the attempt is started first, except at shutdown.
+    fn end(self: &Arc<Self>, end: End, at: Timestamp);
 
     /// Returns the latest attempt of the call. Called for the first one.
-    pub(in crate::layer) fn latest(self: &Arc<Self>) -> &Arc<Self> {
-        self.attempts().last().unwrap_or(self)
+    fn latest(self: &Arc<Self>) -> &Arc<Self> {
+        attempts(self).last().unwrap_or(self)
     }
 
     /// Returns the attempt to which what the span or the handle reports belongs: the open one that was answered last,
     /// otherwise the latest one. Called for the first one.
-    pub(in crate::layer) fn current(self: &Arc<Self>) -> &Arc<Self> {
-        if self.next.get().is_none() {
+    fn current(self: &Arc<Self>) -> &Arc<Self> {
+        if self.place().next.get().is_none() {
             return self;
         }
-        let answered = self.attempts().filter(|attempt| attempt.is_open() && attempt.is_answered());
+        let answered = attempts(self).filter(|attempt| attempt.is_open() && attempt.is_answered());
         answered.last().unwrap_or_else(|| self.latest())
     }
 
     /// Returns `true` if another exchange in the span would be a new attempt that follows the current one. Called for the
     /// first one.
-    pub(in crate::layer) fn is_retried_next(self: &Arc<Self>) -> bool {
-        self.current().exchange.over_at().is_some()
+    fn is_retried_next(self: &Arc<Self>) -> bool {
+        self.current().place().exchange.over_at().is_some()
     }
 
     /// Begins an HTTP exchange and returns its attempt: the first one if no exchange has begun yet, otherwise a new one.
     /// Attempts whose exchange is over end. Called for the first one.
-    pub(in crate::layer) fn begin_exchange(self: &Arc<Self>) -> Arc<Self> {
+    fn begin_exchange(self: &Arc<Self>) -> Arc<Self> {
         let mut attempt = self;
-        while !attempt.exchange.begin() {
-            attempt = attempt.next.get_or_init(|| attempt.new_attempt());
+        while !attempt.place().exchange.begin() {
+            attempt = attempt.place().next.get_or_init(|| follow(attempt));
         }
-        for earlier in self.attempts().take_while(|earlier| !Arc::ptr_eq(earlier, attempt)) {
-            if let Some(at) = earlier.exchange.over_at() {
+        for earlier in attempts(self).take_while(|earlier| !Arc::ptr_eq(earlier, attempt)) {
+            if let Some(at) = earlier.place().exchange.over_at() {
                 earlier.end(End::Closed, at);
             }
         }
         Arc::clone(attempt)
     }
 
-    fn new_attempt(self: &Arc<Self>) -> Arc<Self> {
-        let (turn, facts) = (Arc::clone(self.turn()), lock(&self.facts).clone());
-        let attempt = Self::new(turn, Timestamp::now(), facts, self.live.clone());
-        attempt.is_detached.store(self.is_detached.load(Ordering::Relaxed), Ordering::Relaxed);
-        attempt
-    }
-
     /// Records that the exchange of this attempt is over. The attempt ends if nothing else will end it: another one has
     /// begun, or the span has ended the call.
-    pub(in crate::layer) fn finish_exchange(self: &Arc<Self>) {
+    fn finish_exchange(self: &Arc<Self>) {
         let at = Timestamp::now();
-        self.exchange.finish(at);
-        let is_superseded = self.next.get().is_some() && !self.is_answered();
-        if is_superseded || self.is_detached.load(Ordering::Relaxed) {
+        let AttemptPlace { exchange, next, is_detached } = self.place();
+        exchange.finish(at);
+        let is_superseded = next.get().is_some() && !self.is_answered();
+        if is_superseded || is_detached.load(Ordering::Relaxed) {
             self.end(End::Closed, at);
         }
     }
 
     /// Ends the attempts of the call: the current one as `end` says, the others as their exchanges ended. Called for the
     /// first one.
-    pub(in crate::layer) fn end_attempts(self: &Arc<Self>, end: End, at: Timestamp) {
+    fn end_attempts(self: &Arc<Self>, end: End, at: Timestamp) {
         let current = self.current();
-        for attempt in self.attempts() {
-            attempt.is_detached.store(true, Ordering::Relaxed);
+        for attempt in attempts(self) {
+            let AttemptPlace { exchange, is_detached, .. } = attempt.place();
+            is_detached.store(true, Ordering::Relaxed);
             if !Arc::ptr_eq(attempt, current) {
-                let (end, at) = match (attempt.exchange.over_at(), &end) {
+                let (end, at) = match (exchange.over_at(), &end) {
                     (Some(over_at), _) => (End::Closed, over_at),
                     (None, End::Shutdown) => (End::Shutdown, at),
                     (None, _) => (End::Closed, at),
@@ -136,8 +158,16 @@ impl InferenceOperation {
         }
         current.end(end, at);
     }
+}
 
-    fn is_answered(&self) -> bool {
-        lock(&self.progress).is_answered()
-    }
+/// Returns the attempts of a call, in the order of their beginnings.
+fn attempts<T: Attempt>(first: &Arc<T>) -> impl Iterator<Item = &Arc<T>> {
+    std::iter::successors(Some(first), |attempt| attempt.place().next.get())
+}
+
+/// Opens the attempt after `attempt`.
+fn follow<T: Attempt>(attempt: &Arc<T>) -> Arc<T> {
+    let next = attempt.another();
+    next.place().is_detached.store(attempt.place().is_detached.load(Ordering::Relaxed), Ordering::Relaxed);
+    next
 }

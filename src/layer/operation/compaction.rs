@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use super::end::{End, SHUT_DOWN, UNANSWERED};
+use super::attempts::{Attempt, AttemptPlace};
+use super::compaction_progress::{CompactionOutcome, CompactionProgress};
+use super::end::End;
 use super::inference::InferenceFacts;
 use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
 use super::span_end::SpanEnd;
 use super::thread_recording::{JsonPayload, SpanRecording, ThreadRecording};
 use super::turn::{TurnOperation, TurnScope};
-use crate::bundle::{Body, Json, Lost, ReadyBody};
+use crate::bundle::{Body, Json, Lost};
 use crate::event::{
     CompactionId, CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestId,
     CompactionRequestStarted, EndDetail, Event, EventKind, PayloadKind, PayloadRef, Timestamp,
@@ -76,17 +78,11 @@ pub(in crate::layer) struct CompactionOperation {
     compaction_id: Arc<SharedCompactionId>,
     facts: InferenceFacts,
     opened_at: Timestamp,
-    id: OnceLock<CompactionRequestId>,
-    lifecycle: Lifecycle,
-    progress: Mutex<CompactionProgress>,
+    pub(super) id: OnceLock<CompactionRequestId>,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) progress: Mutex<CompactionProgress>,
     settled: SettledSlot,
-}
-
-/// Parts of a compaction request that have been recorded so far.
-#[derive(Debug, Default)]
-struct CompactionProgress {
-    response: Option<PayloadRef>,
-    error: Option<String>,
+    place: AttemptPlace<CompactionOperation>,
 }
 
 impl CompactionOperation {
@@ -107,17 +103,18 @@ impl CompactionOperation {
             lifecycle: Lifecycle::new(),
             progress: Mutex::default(),
             settled: SettledSlot::default(),
+            place: AttemptPlace::default(),
         })
     }
 
     /// Returns the recording of the span and the scope of the turn, which is started if it is pending. Returns `None` if
     /// the thread cannot be recorded.
-    fn recording(&self, at: Timestamp) -> Option<(SpanRecording<'_>, &TurnScope)> {
+    pub(super) fn recording(&self, at: Timestamp) -> Option<(SpanRecording<'_>, &TurnScope)> {
         let (recording, scope) = self.turn.ensure_started(at)?;
         Some((recording.of(&self.live), scope))
     }
 
-    fn session(&self) -> &Arc<Session> {
+    pub(super) fn session(&self) -> &Arc<Session> {
         self.turn.session()
     }
 
@@ -193,56 +190,15 @@ impl CompactionOperation {
     }
 
     /// Starts an operation whose request was not recorded, with `{}` as its request.
-    fn start_without_request(self: &Arc<Self>) {
+    pub(super) fn start_without_request(self: &Arc<Self>) {
         if self.lifecycle.is_pending() {
             self.record_request_at(&Json(&serde_json::json!({})), self.opened_at);
         }
     }
 
-    /// Records the model's response, a `compaction_response` body.
-    pub(in crate::layer) fn record_response(self: &Arc<Self>, body: &dyn Body) {
-        let at = Timestamp::now();
-        if self.session().is_off("a compaction response") {
-            return;
-        }
-        self.start_without_request();
-        let Some((recording, _)) = self.recording(at) else { return };
-        if !self.lifecycle.is_open() {
-            return self.record_failed_response(body);
-        }
-        let Ok(JsonPayload { reference, raw }) = recording.store_json(PayloadKind::CompactionResponse, body) else {
-            return;
-        };
-        let set_response = || lock(&self.progress).response.replace(reference.clone());
-        let separate = self.lifecycle.unless_ended(set_response).unwrap_or(Some(reference.clone()));
-        for body in separate.into_iter().chain(raw) {
-            self.write_payload_event(body, at);
-        }
-    }
-
     /// Writes a payload event for a payload that belongs to this request.
-    fn write_payload_event(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
+    pub(super) fn write_payload_event(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
         self.turn.write_payload_event(payload, &serde_json::json!({ "compaction_request_id": self.id.get() }), at);
-    }
-
-    /// Records one chunk of a streamed response.
-    pub(in crate::layer) fn record_chunk(self: &Arc<Self>, number: u64, body: &dyn Body) {
-        self.start_without_request();
-        self.record_separate_response(
-            body,
-            &serde_json::json!({ "compaction_request_id": self.id.get(), "chunk": number }),
-        );
-    }
-
-    /// Records a response of the provider that is incomplete or reports an error.
-    pub(in crate::layer) fn record_failed_response(self: &Arc<Self>, body: &dyn Body) {
-        self.start_without_request();
-        self.record_separate_response(body, &serde_json::json!({ "compaction_request_id": self.id.get() }));
-    }
-
-    /// Stores a response that the end event does not reference, and writes a payload event for it.
-    fn record_separate_response(self: &Arc<Self>, body: &dyn Body, metadata: &serde_json::Value) {
-        self.turn.record_separate_payload(PayloadKind::CompactionResponse, body, metadata);
     }
 
     /// Records a body of any kind.
@@ -271,9 +227,9 @@ impl CompactionOperation {
         }
     }
 
-    /// Returns `true` if a response was stored.
+    /// Returns `true` if a response was stored, whole or in part.
     pub(in crate::layer) fn has_response(&self) -> bool {
-        lock(&self.progress).response.is_some()
+        lock(&self.progress).has_response()
     }
 
     /// Sets the error that the end event reports if the span closes without another end.
@@ -299,41 +255,6 @@ impl CompactionOperation {
         self.settled.set(Weak::clone(span));
     }
 
-    /// Ends the operation. If its request was never recorded, the operation is started first, except at shutdown.
-    pub(in crate::layer) fn end(self: &Arc<Self>, end: &End, at: Timestamp) {
-        if !matches!(end, End::Shutdown) {
-            self.start_without_request();
-        }
-        if !self.lifecycle.is_open() {
-            self.lifecycle.end(self.session(), || {});
-            return;
-        }
-        let Some((recording, scope)) = self.recording(at) else { return };
-        // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
-        let stored = self.missing_response(end).and_then(|body| recording.store_ready(body).ok());
-        self.lifecycle.end(self.session(), || {
-            let Some(id) = self.id.get() else { return };
-            if let Some(stored) = stored {
-                lock(&self.progress).response.get_or_insert(stored.reference);
-            }
-            let (event, separate) = self.end_event(end, recording, id.clone());
-            recording.write_event(&scope.context, event, at);
-            self.turn.end_inside(false);
-            if let Some(response) = separate {
-                self.write_payload_event(response, at);
-            }
-        });
-    }
-
-    /// Returns a placeholder for the response of a request that is reported as completed without one: the end event
-    /// must reference a response. Returns `None` if no placeholder is needed.
-    fn missing_response(&self, end: &End) -> Option<ReadyBody> {
-        let is_missing = matches!(end, End::Completed) && lock(&self.progress).response.is_none();
-        let body =
-            || self.session().options.prepare_body(PayloadKind::CompactionResponse, &Json(&serde_json::json!({})));
-        is_missing.then(body)
-    }
-
     /// Returns the end event, and the response if the event has no field for it. Format 1 has no event for a cancelled
     /// request, so it is recorded as failed.
     fn end_event(
@@ -343,18 +264,14 @@ impl CompactionOperation {
         compaction_request_id: CompactionRequestId,
     ) -> (Event, Option<PayloadRef>) {
         let compaction_id = self.compaction_id.id(&recording).clone();
-        let CompactionProgress { response, error } = std::mem::take(&mut *lock(&self.progress));
-        let error = match (end, error) {
-            (End::Failed(error), _) => Some(error.clone()),
-            (End::Cancelled(reason), _) => Some(reason.clone()),
-            (End::Shutdown, _) => Some(SHUT_DOWN.to_owned()),
-            (End::Closed, error @ Some(_)) => error,
-            (End::Closed | End::ClosedOk | End::Completed, _) => None,
-        };
-        let has_failed = error.is_some() || response.is_none();
-        let EndDetail { ended_by, error_type, attributes } = self.lifecycle.take_span_end().detail(end, has_failed);
-        match (error, response) {
-            (None, Some(response_payload)) => {
+        let mut progress = lock(&self.progress);
+        let outcome = progress.take_outcome(end, self.lifecycle.unwound(end));
+        let mut span_end = self.lifecycle.take_span_end();
+        span_end.error_type = span_end.error_type.or_else(|| progress.refused_status());
+        let has_failed = matches!(outcome, CompactionOutcome::Failed { .. });
+        let EndDetail { ended_by, error_type, attributes } = span_end.detail(end, has_failed);
+        match outcome {
+            CompactionOutcome::Completed(response_payload) => {
                 let completed = CompactionRequestCompleted {
                     compaction_id,
                     compaction_request_id,
@@ -365,8 +282,7 @@ impl CompactionOperation {
                 };
                 (completed.into(), None)
             }
-            (error, response) => {
-                let error = error.unwrap_or_else(|| self.lifecycle.unwound(end).unwrap_or(UNANSWERED).to_owned());
+            CompactionOutcome::Failed { error, response } => {
                 let failed = CompactionRequestFailed {
                     compaction_id,
                     compaction_request_id,
@@ -381,6 +297,52 @@ impl CompactionOperation {
     }
 }
 
+impl Attempt for CompactionOperation {
+    fn place(&self) -> &AttemptPlace<Self> {
+        &self.place
+    }
+
+    fn another(&self) -> Arc<Self> {
+        let (turn, compaction_id) = (Arc::clone(&self.turn), Arc::clone(&self.compaction_id));
+        Self::new(turn, compaction_id, self.facts.clone(), self.live.clone())
+    }
+
+    fn is_open(&self) -> bool {
+        self.lifecycle.is_open()
+    }
+
+    fn is_answered(&self) -> bool {
+        lock(&self.progress).is_answered()
+    }
+
+    fn end(self: &Arc<Self>, end: End, at: Timestamp) {
+        if !matches!(end, End::Shutdown) {
+            self.start_without_request();
+        }
+        if !self.lifecycle.is_open() {
+            self.lifecycle.end(self.session(), || {});
+            return;
+        }
+        let Some((recording, scope)) = self.recording(at) else { return };
+        // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
+        let store_missing = || self.missing_response(&end).map(|body| recording.store_ready(body));
+        let stored = store_missing();
+        self.lifecycle.end(self.session(), || {
+            let Some(id) = self.id.get() else { return };
+            // Bytes of a response may have arrived meanwhile.
+            if let Some(Ok(stored)) = stored.or_else(store_missing) {
+                lock(&self.progress).response.get_or_insert(stored.reference);
+            }
+            let (event, separate) = self.end_event(&end, recording, id.clone());
+            recording.write_event(&scope.context, event, at);
+            self.turn.end_inside(false);
+            if let Some(response) = separate {
+                self.write_payload_event(response, at);
+            }
+        });
+    }
+}
+
 impl OpenOperation for CompactionOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         self.settled.release();
@@ -388,7 +350,7 @@ impl OpenOperation for CompactionOperation {
             self.turn.set_interrupted();
         }
         let at = Timestamp::now();
-        self.end(&End::Shutdown, at);
+        self.end(End::Shutdown, at);
         end_live(&self.live, at);
     }
 }

@@ -1,10 +1,9 @@
 //! An inference call: one request to a model, with its response.
 
 use std::io::Write as _;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use super::attempts::AttemptExchange;
+use super::attempts::{Attempt, AttemptPlace};
 use super::end::End;
 use super::inference_progress::{InferenceOutcome, InferenceProgress, Unanswered};
 use super::lifecycle::Lifecycle;
@@ -44,12 +43,7 @@ pub(in crate::layer) struct InferenceOperation {
     pub(super) lifecycle: Lifecycle,
     pub(super) progress: Mutex<InferenceProgress>,
     pub(super) settled: SettledSlot,
-    /// The HTTP exchange of the call.
-    pub(super) exchange: AttemptExchange,
-    /// The next attempt in the span, if there was another exchange.
-    pub(super) next: OnceLock<Arc<InferenceOperation>>,
-    /// `true` once the span has ended the call: the end of the exchange of a later attempt ends that.
-    pub(super) is_detached: AtomicBool,
+    place: AttemptPlace<InferenceOperation>,
 }
 
 /// The body `{}`, which stands for a request or response that was not recorded.
@@ -83,9 +77,7 @@ impl InferenceOperation {
             lifecycle: Lifecycle::new(),
             progress: Mutex::default(),
             settled: SettledSlot::default(),
-            exchange: AttemptExchange::default(),
-            next: OnceLock::new(),
-            is_detached: AtomicBool::new(false),
+            place: AttemptPlace::default(),
         });
         operation.session().add_unwritten(&operation);
         operation
@@ -115,11 +107,6 @@ impl InferenceOperation {
     /// Returns `true` if the call has neither started nor ended: its request is still to come.
     pub(in crate::layer) fn is_pending(&self) -> bool {
         self.lifecycle.is_pending()
-    }
-
-    /// Returns `true` if the call has started and not ended.
-    pub(in crate::layer) fn is_open(&self) -> bool {
-        self.lifecycle.is_open()
     }
 
     /// Returns the id that the call has in the log, or will have there once it has started. Returns `None` if its thread
@@ -197,20 +184,6 @@ impl InferenceOperation {
         self.settled.set(Weak::clone(span));
     }
 
-    /// Ends the call. If its request was never recorded, the call is started first, except at shutdown.
-    pub(in crate::layer) fn end(self: &Arc<Self>, end: End, at: Timestamp) {
-        if !matches!(end, End::Shutdown) {
-            self.start_without_request(self.opened_at);
-        }
-        if !self.lifecycle.is_open() {
-            return;
-        }
-        let Some((recording, _)) = self.recording(at) else { return };
-        // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
-        let placeholder = self.missing_response(&end).map(|body| recording.store_ready(body));
-        self.lifecycle.end(self.session(), || self.write_end(end, placeholder, at));
-    }
-
     /// Returns a placeholder for the response of a call that completes without one: its end event must reference a
     /// response. Returns `None` if no placeholder is needed.
     fn missing_response(&self, end: &End) -> Option<ReadyBody> {
@@ -262,6 +235,38 @@ impl InferenceOperation {
             (InferenceOutcome::Cancelled(reason), partial) => progress.cancelled(id, reason, partial, detail).into(),
         };
         recording.write_event(&scope.context, event, at);
+    }
+}
+
+impl Attempt for InferenceOperation {
+    fn place(&self) -> &AttemptPlace<Self> {
+        &self.place
+    }
+
+    fn another(&self) -> Arc<Self> {
+        let (turn, facts) = (Arc::clone(self.turn()), lock(&self.facts).clone());
+        Self::new(turn, Timestamp::now(), facts, self.live.clone())
+    }
+
+    fn is_open(&self) -> bool {
+        self.lifecycle.is_open()
+    }
+
+    fn is_answered(&self) -> bool {
+        lock(&self.progress).is_answered()
+    }
+
+    fn end(self: &Arc<Self>, end: End, at: Timestamp) {
+        if !matches!(end, End::Shutdown) {
+            self.start_without_request(self.opened_at);
+        }
+        if !self.lifecycle.is_open() {
+            return;
+        }
+        let Some((recording, _)) = self.recording(at) else { return };
+        // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
+        let placeholder = self.missing_response(&end).map(|body| recording.store_ready(body));
+        self.lifecycle.end(self.session(), || self.write_end(end, placeholder, at));
     }
 }
 

@@ -49,6 +49,21 @@ pub(super) enum Unanswered {
     EndedEarly,
 }
 
+impl Unanswered {
+    /// Returns the error of a call that the provider refused. Returns `None` for any other call.
+    pub(super) fn refusal(self, http_status: Option<u16>) -> Option<String> {
+        (self == Self::Refused).then(|| match http_status {
+            Some(status) => format!("the provider answered with HTTP status {status}"),
+            None => "the provider refused the request".to_owned(),
+        })
+    }
+
+    /// Returns the HTTP status of a call that the provider refused, as the type of its error.
+    pub(super) fn refused_status(self, http_status: Option<u16>) -> Option<String> {
+        http_status.filter(|_| self == Self::Refused).map(|status| status.to_string())
+    }
+}
+
 impl InferenceProgress {
     /// Returns `true` if the model answered: there was a response, and not only a part of one. A response that the program
     /// has put together counts, whatever the client observed.
@@ -58,10 +73,7 @@ impl InferenceProgress {
 
     /// Returns the error of a call that the provider refused. Returns `None` for any other call.
     fn refusal(&self) -> Option<String> {
-        (self.unanswered == Some(Unanswered::Refused)).then(|| match self.http_status {
-            Some(status) => format!("the provider answered with HTTP status {status}"),
-            None => "the provider refused the request".to_owned(),
-        })
+        self.unanswered?.refusal(self.http_status)
     }
 
     /// Records a response, stored or lost. Returns the response that it replaces, unless that was made from the fields of
@@ -87,7 +99,7 @@ impl InferenceProgress {
 
     /// Returns the HTTP status of a call that the provider refused, as the type of its error.
     pub(super) fn refused_status(&self) -> Option<String> {
-        self.http_status.filter(|_| self.unanswered == Some(Unanswered::Refused)).map(|status| status.to_string())
+        self.unanswered?.refused_status(self.http_status)
     }
 
     /// Returns the end event of a completed call.

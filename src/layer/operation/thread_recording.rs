@@ -82,6 +82,12 @@ impl ThreadRecording {
     }
 }
 
+/// Returns the JSON object that an event references in place of bytes that are not JSON. It holds the id of their payload
+/// and not the path, since the payload may be moved, or share one file with others.
+pub(super) fn pointer_to(bytes: &PayloadRef) -> serde_json::Value {
+    serde_json::json!({ (semconv::BYTES): bytes.raw_payload_id })
+}
+
 /// No live span.
 static NO_LIVE_SPAN: Live = None;
 
@@ -123,8 +129,7 @@ impl SpanRecording<'_> {
     }
 
     /// Stores a body that its event must reference as JSON. Bytes that are not JSON are stored unchanged, and the event
-    /// references a JSON object with their payload id. The object holds the id and not the path, since the payload may
-    /// be moved, or share one file with others.
+    /// references a JSON object with their payload id.
     pub(super) fn store_json(self, kind: PayloadKind, body: &dyn Body) -> Result<JsonPayload, Lost> {
         let stored = self.store_payload(kind, body)?;
         self.json_payload(kind, stored)
@@ -137,8 +142,7 @@ impl SpanRecording<'_> {
         if is_json {
             return Ok(JsonPayload { reference, raw: None });
         }
-        let pointer = serde_json::json!({ (semconv::BYTES): reference.raw_payload_id });
-        let stored = self.of_no_span().store_payload(kind, &Json(&pointer))?;
+        let stored = self.of_no_span().store_payload(kind, &Json(&pointer_to(&reference)))?;
         Ok(JsonPayload { reference: stored.reference, raw: Some(reference) })
     }
 

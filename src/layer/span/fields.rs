@@ -74,7 +74,7 @@ pub(super) fn has_kind_field(metadata: &Metadata<'_>) -> bool {
 
 /// The values of the fields of a span so far. A later value of a field replaces an earlier one.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Fields {
+pub(in crate::layer) struct Fields {
     /// Parsed value of `otel_trace.kind`. `None` if the field is not set, `Some(None)` if its value is a kind that is
     /// not recorded.
     declared_kind: Option<Option<OperationKind>>,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use crate::bundle::Body;
 use crate::event::{EventKind, PayloadKind, Timestamp};
 use crate::layer::operation::{
-    CodeCellOperation, CompactionOperation, End, HandleLink, HandledSpan, InferenceOperation, SettledSpan,
+    Attempt, CodeCellOperation, CompactionOperation, End, HandleLink, HandledSpan, InferenceOperation, SettledSpan,
     ThreadOperation, ToolCallOperation, TurnOperation,
 };
 
@@ -54,7 +54,7 @@ impl ChildOperation {
             Self::Inference(inference) => inference.end_attempts(end.clone(), at),
             Self::Tool(tool) => tool.end(end.clone(), at),
             Self::Cell(cell) => cell.end(end, at),
-            Self::Compaction(compaction) => compaction.end(end, at),
+            Self::Compaction(compaction) => compaction.end_attempts(end.clone(), at),
         }
     }
 
@@ -63,7 +63,7 @@ impl ChildOperation {
         match self {
             Self::Inference(inference) => inference.current().settle(span),
             Self::Tool(tool) => tool.settle(span),
-            Self::Compaction(compaction) => compaction.settle(span),
+            Self::Compaction(compaction) => compaction.current().settle(span),
             // A script may go on after whatever it returned.
             Self::Cell(_) => return,
         }
@@ -85,7 +85,7 @@ impl ChildOperation {
             Self::Inference(inference) => inference.current().record_payload(kind, body),
             Self::Tool(tool) => tool.record_payload(kind, body),
             Self::Cell(cell) => cell.record_payload(kind, body),
-            Self::Compaction(compaction) => compaction.record_payload(kind, body),
+            Self::Compaction(compaction) => compaction.current().record_payload(kind, body),
         }
     }
 }
@@ -139,10 +139,10 @@ impl Operations {
         Some(cell)
     }
 
-    /// Returns the compaction request that the span opened. Returns `None` if it opened none.
+    /// Returns the current attempt of the compaction request that the span opened. Returns `None` if it opened none.
     pub(in crate::layer) fn compaction(&self) -> Option<&Arc<CompactionOperation>> {
         let Some(ChildOperation::Compaction(compaction)) = &self.child else { return None };
-        Some(compaction)
+        Some(compaction.current())
     }
 
     /// Registers a child process with the innermost operation and returns the value of `OTEL_TRACE_PARENT` for it.

@@ -6,7 +6,35 @@ use super::field_bodies::ResponseBody;
 use super::fields::Fields;
 use super::json_text::JsonText;
 use crate::bundle::Json;
-use crate::layer::operation::{InferenceOperation, ToolCallOperation};
+use crate::layer::operation::{Attempt, CompactionOperation, InferenceOperation, SpanEnd, ToolCallOperation};
+
+/// An attempt of a call of a model, to which the fields of its span belong until the next attempt begins.
+pub(in crate::layer) trait OutcomeFields: Attempt {
+    /// Passes what the fields tell of the outcome to the attempt, which is about to end.
+    fn apply_outcome(self: &Arc<Self>, outcome: &Fields);
+}
+
+impl OutcomeFields for InferenceOperation {
+    fn apply_outcome(self: &Arc<Self>, outcome: &Fields) {
+        store_response(self, outcome, None);
+        apply_to_inference(self, outcome);
+        self.set_span_end(end_of_attempt(outcome));
+    }
+}
+
+impl OutcomeFields for CompactionOperation {
+    fn apply_outcome(self: &Arc<Self>, outcome: &Fields) {
+        apply_to_compaction(self, outcome);
+        self.set_span_end(end_of_attempt(outcome));
+    }
+}
+
+/// Returns what the span tells of the end of an attempt that another one follows. The own fields of the span belong to the
+/// last attempt.
+fn end_of_attempt(outcome: &Fields) -> SpanEnd {
+    let (error_type, is_error_event) = (outcome.error_type.clone(), outcome.is_error_event());
+    SpanEnd { error_type, is_error_event, ..SpanEnd::default() }
+}
 
 /// Records the response in the fields of its span for an inference call. `wire_reply` is the response that a framework
 /// logged; it is used if the span has no output messages.
@@ -52,6 +80,12 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
             format!("the provider answered request {id} with no response, and the span does not record why")
         });
     }
+}
+
+/// Passes the error in the fields of its span to a compaction request, whose response is recorded.
+pub(super) fn apply_to_compaction(compaction: &CompactionOperation, fields: &Fields) {
+    let logged = fields.logged_error.clone().filter(|_| !compaction.has_response());
+    compaction.set_error(fields.error().or(logged));
 }
 
 /// Passes the error in the fields of its span to a tool call, whose result is recorded.

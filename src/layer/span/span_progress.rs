@@ -7,12 +7,12 @@ use super::field_bodies::{LateRequest, RequestBody};
 use super::field_facts::{has_required_facts, inference_facts};
 use super::fields::Fields;
 use super::operations::{ChildOperation, Operations};
-use super::span_end;
+use super::span_end::{self, OutcomeFields};
 use super::span_lifecycle::{Effect, Facts, Input};
 use super::span_state::SpanState;
 use crate::bundle::Json;
 use crate::event::Timestamp;
-use crate::layer::operation::{End, InferenceOperation, SettledSpan, SpanEnd};
+use crate::layer::operation::{Attempt, End, InferenceOperation, SettledSpan, SpanEnd};
 use crate::layer::session::live::end_live;
 use crate::layer::session::reentrancy::lock;
 use crate::layer::session::unwritten::Unwritten;
@@ -178,7 +178,7 @@ impl SpanState {
         match &operations.child {
             Some(ChildOperation::Inference(first)) if is_settled => first.current().set_settled(),
             Some(ChildOperation::Tool(tool)) if is_settled => tool.set_settled(),
-            Some(ChildOperation::Compaction(compaction)) if is_settled => compaction.set_settled(),
+            Some(ChildOperation::Compaction(compaction)) if is_settled => compaction.current().set_settled(),
             Some(_) | None => {}
         }
         self.end_operations(if is_ok { &End::ClosedOk } else { &End::Closed }, at);
@@ -190,15 +190,11 @@ impl SpanState {
 
     /// Begins an HTTP exchange of the call of a model that the span opened, and returns its attempt. If it follows another
     /// one that is over, what the fields tell so far of its outcome belongs to that.
-    pub(in crate::layer) fn begin_exchange(&self, call: &Arc<InferenceOperation>) -> Arc<InferenceOperation> {
+    pub(in crate::layer) fn begin_exchange<T: OutcomeFields>(&self, call: &Arc<T>) -> Arc<T> {
         if call.is_retried_next() {
             let outcome = lock(&self.fields).as_mut().and_then(|fields| Arc::make_mut(fields).take_outcome());
             if let Some(outcome) = outcome {
-                span_end::store_response(call.current(), &outcome, None);
-                span_end::apply_to_inference(call.current(), &outcome);
-                let error_type = outcome.error_type.clone();
-                let is_error_event = outcome.is_error_event();
-                call.current().set_span_end(SpanEnd { error_type, is_error_event, ..SpanEnd::default() });
+                call.current().apply_outcome(&outcome);
             }
             self.apply(Input::Retried);
         }
@@ -238,10 +234,7 @@ impl SpanState {
                 span_end::apply_to_tool(tool, &fields);
             }
             Some(ChildOperation::Cell(cell)) => cell.set_error(fields.error()),
-            Some(ChildOperation::Compaction(compaction)) => {
-                let logged = fields.logged_error.clone().filter(|_| !compaction.has_response());
-                compaction.set_error(fields.error().or(logged));
-            }
+            Some(ChildOperation::Compaction(first)) => span_end::apply_to_compaction(first.current(), &fields),
             Some(ChildOperation::Inference(_) | ChildOperation::Tool(_)) | None => {}
         }
         if let Some(turn) = turn {
@@ -268,7 +261,7 @@ impl SpanState {
             (Some(ChildOperation::Inference(first)), ..) => first.current().set_span_end(span_end),
             (Some(ChildOperation::Tool(tool)), ..) => tool.set_span_end(span_end),
             (Some(ChildOperation::Cell(cell)), ..) => cell.set_span_end(span_end),
-            (Some(ChildOperation::Compaction(compaction)), ..) => compaction.set_span_end(span_end),
+            (Some(ChildOperation::Compaction(first)), ..) => first.current().set_span_end(span_end),
             (None, Some(turn), Some(thread)) => {
                 // Both fail, and the span is that of the thread.
                 turn.set_span_end(SpanEnd { attributes: None, ..span_end.clone() });

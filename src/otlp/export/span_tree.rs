@@ -172,7 +172,7 @@ impl<'g> SpanTree<'g> {
                 }
             }
             // An attempt of a call of a model, whose live span is that of another attempt.
-            Some((of, span)) if object.kind() == Kind::Inference && of == *trace => return Some(span),
+            Some((of, span)) if is_model_call(object.kind()) && of == *trace => return Some(span),
             Some(_) | None => {}
         }
         let mut above = *self.containers.get(index)?;
@@ -271,7 +271,7 @@ fn spans(objects: &[SpanObject<'_>], containers: &[Option<usize>], bundle: &even
 fn starts(objects: &[SpanObject<'_>], spans: &[SpanIdentity]) -> Vec<Timestamp> {
     let mut starts: Vec<_> = objects.iter().map(|object| object.execution().started.at).collect();
     let mut first_attempts: HashMap<(TraceId, SpanId), Timestamp> = HashMap::new();
-    let attempts = || objects.iter().enumerate().filter(|(_, object)| object.kind() == Kind::Inference);
+    let attempts = || objects.iter().enumerate().filter(|(_, object)| is_model_call(object.kind()));
     for (index, object) in attempts() {
         if let Some(live) = object.live_ids() {
             let first = first_attempts.entry(live).or_insert(starts[index]);
@@ -292,13 +292,18 @@ fn starts(objects: &[SpanObject<'_>], spans: &[SpanIdentity]) -> Vec<Timestamp> 
 /// then threads, then turns. Of the attempts of a call of a model, the one that started or ended last comes first.
 fn claim_priority(object: &SpanObject<'_>) -> (u8, Reverse<Seq>) {
     let last = match object.kind() {
-        Kind::Inference => {
+        Kind::Inference | Kind::Compaction => {
             let execution = object.execution();
             execution.ended.map_or(execution.started.seq, |ended| ended.seq.max(execution.started.seq))
         }
-        Kind::Thread | Kind::Turn | Kind::Tool | Kind::CodeCell | Kind::Compaction => Seq(0),
+        Kind::Thread | Kind::Turn | Kind::Tool | Kind::CodeCell => Seq(0),
     };
     (kind_priority(object.kind()), Reverse(last))
+}
+
+/// Returns `true` if several objects of this kind may be attempts of one call of a model, in one live span.
+fn is_model_call(kind: Kind) -> bool {
+    matches!(kind, Kind::Inference | Kind::Compaction)
 }
 
 fn kind_priority(kind: Kind) -> u8 {

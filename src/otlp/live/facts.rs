@@ -270,9 +270,7 @@ impl LiveFacts {
             }
             Event::CompactionRequestStarted(event) => self.compaction_started(export, meta, event),
             Event::CompactionRequestCompleted(event) => self.compaction_completed(meta, event),
-            Event::CompactionRequestFailed(event) => {
-                self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()), event.detail());
-            }
+            Event::CompactionRequestFailed(event) => self.compaction_failed(meta, event),
             Event::AgentResultObserved(event) => {
                 // The event is recorded in the span of the reporting turn, or of its thread if the turn has none.
                 export.add_agent_result(meta.recording, &event.parent_thread_id, self.link_target());
@@ -338,7 +336,10 @@ impl LiveFacts {
 
 /// Returns `true` if an operation with these facts is the next attempt of a call of a model in the same span.
 fn is_next_attempt(known: &SpanFacts, detail: &SpanDetail) -> bool {
-    matches!((&known.detail, detail), (SpanDetail::Inference(_), SpanDetail::Inference(_)))
+    matches!(
+        (&known.detail, detail),
+        (SpanDetail::Inference(_), SpanDetail::Inference(_)) | (SpanDetail::Compaction(_), SpanDetail::Compaction(_))
+    )
 }
 
 /// Returns the link of a tool call to the inference call that requested it.

@@ -215,7 +215,7 @@ pub(crate) fn held_spans() {
 }
 
 /// Runs two calls of a model whose client sends several requests: one retries, and the other sends a second request before
-/// the first one is answered.
+/// the first one is answered. Then it retries a request for a compaction.
 pub(crate) fn attempts() {
     let body = |text: &str| serde_json::to_vec(&request(text)).expect("JSON");
     let answer = serde_json::to_vec(&response("resp-1", &[])).expect("JSON");
@@ -242,6 +242,14 @@ pub(crate) fn attempts() {
     first.reply(Reply::Whole, &answer);
     drop(second);
     drop(inference);
+
+    let compaction = turn.compaction(MODEL);
+    let exchange = Exchange::for_span(compaction.span()).expect("recorded");
+    exchange.request(&body("too long"));
+    exchange.status(429);
+    exchange.reply(Reply::Refusal, b"{}");
+    exchange.request(&body("too long"));
+    exchange.reply(Reply::Whole, &answer);
 }
 
 /// Runs a tool whose span has fields that only the program knows, one of them a secret, in a turn that has such fields, too.

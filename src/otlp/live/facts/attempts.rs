@@ -1,7 +1,9 @@
 //! The attempts of a call of a model in one live span: the span is that of the attempt which started or ended last.
 
+use std::sync::Arc;
+
 use super::LiveFacts;
-use crate::event::{InferenceId, Timestamp};
+use crate::event::Timestamp;
 use crate::otlp::span::facts::SpanFacts;
 
 /// The facts of an attempt that are not those of the span at the moment.
@@ -20,8 +22,8 @@ impl LiveFacts {
     }
 
     /// Makes the facts of an attempt, which ends, those of the span.
-    pub(super) fn select_attempt(&mut self, id: &InferenceId) {
-        let is_ending = |facts: &SpanFacts| &facts.object_id == id.as_arc();
+    pub(super) fn select_attempt(&mut self, id: &Arc<str>) {
+        let is_ending = |facts: &SpanFacts| &facts.object_id == id;
         if let Some(index) = self.attempts.iter().position(|attempt| is_ending(&attempt.facts)) {
             let Attempt { facts, started_at } = self.attempts.swap_remove(index);
             self.put_aside();

@@ -2,8 +2,9 @@
 
 use super::{Digest, LiveFacts};
 use crate::event::{
-    CellStatus, CompactionRequestCompleted, ExecutionStatus, InferenceCancelled, InferenceCompleted, InferenceFailed,
-    McpToolCallCorrelationAssigned, PayloadRef, ThreadEnded, ToolCallEnded, TurnEnded, UnixMillis, Usage,
+    CellStatus, CompactionRequestCompleted, CompactionRequestFailed, ExecutionStatus, InferenceCancelled,
+    InferenceCompleted, InferenceFailed, McpToolCallCorrelationAssigned, PayloadRef, ThreadEnded, ToolCallEnded,
+    TurnEnded, UnixMillis, Usage,
 };
 use crate::layer::live::EventMeta;
 use crate::otlp::live::export::LiveExport;
@@ -31,7 +32,7 @@ impl LiveFacts {
     }
 
     pub(super) fn inference_completed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCompleted) {
-        self.select_attempt(&event.inference_call_id);
+        self.select_attempt(event.inference_call_id.as_arc());
         let payloads = (Some(&event.response_payload), event.wire_payload.as_deref());
         self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Completed);
         if let Some(inference) = self.inference() {
@@ -51,7 +52,7 @@ impl LiveFacts {
     }
 
     pub(super) fn inference_failed(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceFailed) {
-        self.select_attempt(&event.inference_call_id);
+        self.select_attempt(event.inference_call_id.as_arc());
         let payloads = (event.partial_response_payload.as_ref(), event.wire_payload.as_deref());
         self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Failed);
         self.set_usage(event.usage);
@@ -59,7 +60,7 @@ impl LiveFacts {
     }
 
     pub(super) fn inference_cancelled(&mut self, export: &LiveExport, meta: EventMeta<'_>, event: &InferenceCancelled) {
-        self.select_attempt(&event.inference_call_id);
+        self.select_attempt(event.inference_call_id.as_arc());
         let payloads = (event.partial_response_payload.as_ref(), event.wire_payload.as_deref());
         self.add_response(export, meta, payloads, event.first_token_at_unix_ms, ExecutionStatus::Cancelled);
         self.set_usage(event.usage);
@@ -75,6 +76,7 @@ impl LiveFacts {
 
     /// Adds the response to a compaction request.
     pub(super) fn compaction_completed(&mut self, meta: EventMeta<'_>, event: &CompactionRequestCompleted) {
+        self.select_attempt(event.compaction_request_id.as_arc());
         if let Some(Digest::Response(response)) = self.take_digest(&event.response_payload)
             && let Some(SpanDetail::Compaction(compaction)) = self.facts.as_mut().map(|facts| &mut facts.detail)
         {
@@ -82,6 +84,11 @@ impl LiveFacts {
         }
         self.add_payload(&event.response_payload);
         self.end(meta, ExecutionStatus::Completed, None, event.detail());
+    }
+
+    pub(super) fn compaction_failed(&mut self, meta: EventMeta<'_>, event: &CompactionRequestFailed) {
+        self.select_attempt(event.compaction_request_id.as_arc());
+        self.end(meta, ExecutionStatus::Failed, Some(event.error.clone()), event.detail());
     }
 
     /// Adds a complete or partial response of the model: the body that the program recorded, or if it did not, the bytes
