@@ -370,3 +370,27 @@ fn prefix_of_several_requests_is_compared_once() {
     assert!(once > 2000 && often - once < 300 * 20, "{once} steps, then {often}");
     assert!(often_state < once_state * 3, "{once_state} bytes, then {often_state}");
 }
+
+#[test]
+fn windows_of_equal_turns_take_work_in_proportion_to_their_lists() {
+    let session = |turns: usize| {
+        let mut case = Case::new();
+        let mut history = Vec::new();
+        for n in 0..turns {
+            let (call, turn) = (n.to_string(), format!("turn{n}"));
+            case.turn(&turn, "t");
+            history.push(user("continue"));
+            let window = &history[history.len().saturating_sub(21)..];
+            case.request_in(&call, "t", &turn, json!({ "input": window }));
+            case.response(&call, [assistant("ok")]);
+            history.push(assistant("ok"));
+        }
+        let reduction = case.try_reduce(&Options::default()).unwrap();
+        assert_eq!(reduction.diagnostics(), []);
+        let inputs = reduction.graph.turns.iter().map(|turn| turn.input_item_ids.len());
+        assert_eq!(inputs.sum::<usize>(), turns);
+        reduction.work.conversation_steps
+    };
+    let (small, large) = (session(100), session(200));
+    assert!(large < small * 9 / 4, "{small}, then {large}");
+}

@@ -3,7 +3,7 @@
 use otel_trace::graph::{Code, Graph};
 use serde_json::{Value, json};
 
-use crate::case::{Case, call, request_items, response_items, tool};
+use crate::case::{Case, assistant, call, request_items, response_items, tool, user};
 
 /// An item of a conversation, whatever the form of the body.
 #[derive(Clone, Copy)]
@@ -80,16 +80,25 @@ impl Form {
     }
 }
 
-/// Records requests, each with its response if it has one, in one turn each, and a run of each called tool. Returns the
-/// graph. The calls are numbered from 0.
-fn reduced(form: Form, calls: &[(Vec<Said>, Option<Said>)]) -> Graph {
+/// A request and its response. The request has no response if it did not complete.
+type Call = (Vec<Said>, Option<Said>);
+
+/// Records calls in one turn each, and a run of each called tool. Returns the graph. The calls are numbered from 0.
+fn reduced(form: Form, calls: &[Call]) -> Graph {
+    reduced_in_turns(form, calls, |number| number)
+}
+
+/// Records calls, and a run of each called tool. Returns the graph. `turn_of` returns the number of the turn of each call,
+/// from 0.
+fn reduced_in_turns(form: Form, calls: &[Call], turn_of: impl Fn(usize) -> usize) -> Graph {
     let mut case = Case::new();
+    let mut turn = String::from("u");
     for (number, (list, answer)) in calls.iter().enumerate() {
         let id = number.to_string();
-        if number > 0 {
-            case.turn(&format!("u{number}"), "t");
+        if number > 0 && turn_of(number) != turn_of(number - 1) {
+            turn = format!("u{}", turn_of(number));
+            case.turn(&turn, "t");
         }
-        let turn = if number > 0 { format!("u{number}") } else { "u".into() };
         case.request_in(&id, "t", &turn, form.request(list));
         let Some(answer) = answer else { continue };
         case.response_body(&id, form.response(*answer));
@@ -108,19 +117,30 @@ fn lists(graph: &Graph, count: usize) -> Vec<Vec<u64>> {
     (0..count).map(|number| request_items(graph, &number.to_string())).collect()
 }
 
+/// Returns calls that follow a user's equal messages, each with the last items of the conversation.
+fn windows(window: usize, answers: &[&'static str]) -> Vec<Call> {
+    let mut history = Vec::new();
+    let mut calls = Vec::new();
+    for answer in answers {
+        history.push(Said::User("continue"));
+        let from = history.len().saturating_sub(window);
+        calls.push((history[from..].to_vec(), Some(Said::Model(answer))));
+        history.push(Said::Model(answer));
+    }
+    calls
+}
+
+/// Returns the number of the inputs of each turn.
+fn input_counts(graph: &Graph) -> Vec<usize> {
+    graph.turns.iter().map(|turn| turn.input_item_ids.len()).collect()
+}
+
 #[test]
 fn equal_user_messages_of_a_sliding_window_are_items_of_their_own() {
     const ANSWERS: [&str; 7] = ["a0", "a1", "a2", "a3", "a4", "a5", "a6"];
     for form in FORMS {
-        for window in [3, 5] {
-            let mut history = Vec::new();
-            let mut calls = Vec::new();
-            for answer in ANSWERS {
-                history.push(Said::User("continue"));
-                let from = history.len().saturating_sub(window);
-                calls.push((history[from..].to_vec(), Some(Said::Model(answer))));
-                history.push(Said::Model(answer));
-            }
+        for (window, answers) in (1..=6).flat_map(|window| [(window, ANSWERS), (window, ["ok"; 7])]) {
+            let calls = windows(window, &answers);
             let graph = reduced(form, &calls);
             // Each turn adds its message and the answer.
             for number in 0..calls.len() {
@@ -130,9 +150,167 @@ fn equal_user_messages_of_a_sliding_window_are_items_of_their_own() {
                 assert_eq!(request_items(&graph, &number.to_string()), expected, "{form:?}, window {window}");
                 assert_eq!(response_items(&graph, &number.to_string()), [end + 1], "{form:?}");
             }
-            let inputs: Vec<usize> = graph.turns.iter().map(|turn| turn.input_item_ids.len()).collect();
-            assert_eq!(inputs, [1; 7], "{form:?}, window {window}");
+            assert_eq!(input_counts(&graph), [1; 7], "{form:?}, window {window}");
         }
+    }
+}
+
+#[test]
+fn retries_in_sliding_windows_of_equal_turns_add_nothing() {
+    for form in FORMS {
+        for window in 1..=6 {
+            // Each request is sent without an answer, then with one, and once more after the answer.
+            let retried = |call: Call| [(call.0.clone(), None), call.clone(), call];
+            let calls: Vec<Call> = windows(window, &["ok"; 5]).into_iter().flat_map(retried).collect();
+            let graph = reduced_in_turns(form, &calls, |number| number / 3);
+            assert_eq!(input_counts(&graph), [1; 5], "{form:?}, window {window}");
+            for attempts in lists(&graph, calls.len()).chunks(3) {
+                assert_eq!(attempts, vec![attempts[0].clone(); 3], "{form:?}, window {window}");
+            }
+        }
+    }
+}
+
+#[test]
+fn retry_of_a_call_that_did_not_complete_adds_nothing_in_another_turn() {
+    for form in FORMS {
+        let mut calls = windows(3, &["ok"; 4]);
+        calls.insert(3, (calls[3].0.clone(), None));
+        let graph = reduced(form, &calls);
+        assert_eq!(lists(&graph, 5)[2..], [[3, 4, 5], [5, 6, 7], [5, 6, 7]], "{form:?}");
+        assert_eq!(input_counts(&graph), [1, 1, 1, 1, 0], "{form:?}");
+    }
+}
+
+#[test]
+fn windows_of_equal_turns_behind_instructions_end_with_new_messages() {
+    let instructions = json!({ "role": "system", "content": "Be brief." });
+    for window in 1..=6 {
+        let mut case = Case::new();
+        for (number, (list, _)) in windows(window, &["ok"; 5]).into_iter().enumerate() {
+            let turn = format!("u{number}");
+            case.turn(&turn, "t");
+            let mut body = Form::Chat.request(&list);
+            body["messages"].as_array_mut().unwrap().insert(0, instructions.clone());
+            case.request_in(&number.to_string(), "t", &turn, body);
+            case.response_body(&number.to_string(), Form::Chat.response(Said::Model("ok")));
+        }
+        let graph = case.check(&[]);
+        for (number, list) in lists(&graph, 5).into_iter().enumerate() {
+            let end = 2 * number as u64 + 2;
+            let first = (end + 1).saturating_sub(window as u64).max(2);
+            assert_eq!(list, [vec![1], (first..=end).collect()].concat(), "window {window}");
+        }
+        // The case begins with a turn without a request.
+        assert_eq!(input_counts(&graph), [0, 1, 1, 1, 1, 1], "window {window}");
+    }
+}
+
+#[test]
+fn turn_that_begins_again_at_an_older_place_keeps_what_stands_before_it() {
+    use Said::{Model, User};
+    let ok = Model("ok");
+    let history = [User("first"), ok, User("second"), ok, User("third"), ok];
+    for form in FORMS {
+        let answered = |list: &[Said]| (list.to_vec(), Some(ok));
+        let edited = [User("first"), ok, User("other")];
+        let calls = [answered(&history[..1]), answered(&history[..3]), answered(&history[..5]), answered(&edited)];
+        let graph = reduced(form, &calls);
+        assert_eq!(request_items(&graph, "3"), [1, 2, 7], "{form:?}");
+        assert_eq!(input_counts(&graph), [1; 4], "{form:?}");
+    }
+}
+
+#[test]
+fn message_with_a_known_id_is_not_new_in_another_turn() {
+    let message = |id: &str| json!({ "type": "message", "role": "user", "id": id, "content": "continue" });
+    let mut case = Case::new();
+    for (call, turn, id) in [("a", "u", "msg_1"), ("b", "v", "msg_1"), ("c", "w", "msg_2")] {
+        if turn != "u" {
+            case.turn(turn, "t");
+        }
+        case.request_in(call, "t", turn, json!({ "input": [message(id)] }));
+        case.response(call, json!([assistant("ok")]));
+    }
+    let graph = case.check(&[]);
+    assert_eq!(["a", "b", "c"].map(|call| request_items(&graph, call)), [[1], [1], [4]]);
+}
+
+#[test]
+fn equal_messages_that_continue_one_response_are_new_in_each_turn() {
+    let mut case = Case::new();
+    case.request("a", [user("continue")]);
+    case.response("a", [assistant("ok")]);
+    for (call, turn) in [("b", "v"), ("c", "w"), ("retry", "w")] {
+        if call != "retry" {
+            case.turn(turn, "t");
+        }
+        let body = json!({ "previous_response_id": "resp-a", "input": [user("continue")] });
+        case.request_in(call, "t", turn, body);
+        case.response(call, [assistant("ok")]);
+    }
+    let graph = case.check(&[]);
+    assert_eq!(["b", "c", "retry"].map(|call| request_items(&graph, call)), [[1, 2, 3], [1, 2, 5], [1, 2, 5]]);
+    assert_eq!(input_counts(&graph), [1, 1, 1]);
+}
+
+#[test]
+fn message_of_a_body_that_several_turns_reference_is_new_in_each() {
+    let mut case = Case::new();
+    let body = case.body("inference_request", json!({ "input": [user("hello"), user("continue")] }));
+    let calls = [("a", "u", true), ("lost", "v", false), ("retry", "v", true), ("again", "v", true), ("b", "w", true)];
+    let mut started = "u";
+    for (call, turn, completes) in calls {
+        if turn != std::mem::replace(&mut started, turn) {
+            case.turn(turn, "t");
+        }
+        let event = json!({
+            "type": "inference_started", "inference_call_id": call, "thread_id": "t", "codex_turn_id": turn,
+            "model": "m", "provider_name": "p", "request_payload": body,
+        });
+        case.event_in(json!("t"), json!(turn), event);
+        if completes {
+            case.response(call, [assistant("ok")]);
+        }
+    }
+    let graph = case.check(&[]);
+    let lists = calls.map(|(call, ..)| request_items(&graph, call));
+    assert_eq!(lists, [[1, 2], [1, 4], [1, 4], [1, 4], [1, 7]]);
+    assert_eq!(input_counts(&graph), [2, 1, 1]);
+}
+
+#[test]
+fn window_in_a_checkpoint_has_the_latest_of_equal_items() {
+    // The history before the compaction, and its items.
+    let (message, answer) = (user("continue"), assistant("ok"));
+    let table = [
+        (vec![&message, &answer], vec![5, 6]),
+        (vec![&answer, &message, &answer], vec![4, 5, 6]),
+        (vec![&answer, &message], vec![6, 7]),
+        (vec![&message, &answer, &message, &answer, &message, &answer], vec![1, 2, 3, 4, 5, 6]),
+        (vec![&message, &answer, &message, &answer], vec![3, 4, 5, 6]),
+    ];
+    for (before, expected) in table {
+        let mut case = Case::new();
+        let mut history = Vec::new();
+        for turn in ["u", "v", "w"] {
+            if turn != "u" {
+                case.turn(turn, "t");
+            }
+            history.push(message.clone());
+            case.request_in(turn, "t", turn, json!({ "input": history }));
+            case.response(turn, [answer.clone()]);
+            history.push(answer.clone());
+        }
+        let body = case
+            .body("compaction_checkpoint", json!({ "input_history": before, "replacement_history": [user("all")] }));
+        let event = json!({ "type": "compaction_installed", "compaction_id": "k", "checkpoint_payload": body });
+        case.turn("x", "t");
+        case.event_in(json!("t"), json!("x"), event);
+        let graph = case.check(&[]);
+        let compaction = graph.compactions.get("k").unwrap();
+        let numbers: Vec<u64> = compaction.input_item_ids.iter().map(|item| item.number()).collect();
+        assert_eq!(numbers, expected);
     }
 }
 
@@ -188,7 +366,8 @@ fn repeated_requests_have_equal_lists() {
             (next.clone(), None),
             (next.clone(), Some(Model("end"))),
         ];
-        let graph = reduced(form, &calls);
+        // The request that is repeated after its answer is in the turn of the answer.
+        let graph = reduced_in_turns(form, &calls, |number| if number == 3 { 2 } else { number });
         let lists = lists(&graph, calls.len());
         assert_eq!(lists[1..4], [[1, 2, 3], [1, 2, 3], [1, 2, 3]], "{form:?}");
         assert_eq!(lists[4][..4], lists[5][..4], "{form:?}");

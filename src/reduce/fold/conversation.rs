@@ -13,10 +13,10 @@ use super::item_notices::ItemNotices;
 pub(super) use super::item_source::ItemSource;
 use super::lists::{ListOrigin, RecordedList, ShortenedRequest};
 use super::named_calls::NamedCalls;
-use super::paths::{ListedBy, Path, Paths};
+use super::paths::{ListedBy, Path, Paths, StepId};
 use super::provider_compactions::CompactionPlace;
 use super::server_conversations::ServerConversations;
-use crate::event::{RequestInputMode, ResponseId, ThreadId};
+use crate::event::{RequestInputMode, ResponseId, ThreadId, TurnId};
 use crate::graph::{Code, Content, Evidence, Item, ItemId, Part, Producer};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{ContentId, DecodedItem, DecodedItems, ListedItem, ProviderIdKey};
@@ -44,7 +44,7 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) separate_instructions: HashMap<usize, u128>,
     /// Items of each call's response, by the index of the call.
     pub(super) responses: HashMap<usize, Vec<ItemId>>,
-    /// Thread and items of each request body that was added, and the index of the first call with it. A retry with the
+    /// Thread and items of each request body that was added, and the index of the last call with it. A retry with the
     /// same body has the same items.
     pub(super) requests_by_body: HashMap<RequestBodyKey, (ThreadId, Path, usize)>,
     /// Thread and items of each body with an untraced prefix that was added: a path, and the number of its items that
@@ -58,6 +58,9 @@ pub(super) struct ConversationBuilder<'a> {
     pub(super) continued_compactions: HashMap<usize, ItemId>,
     /// The last compaction by the provider in the response of a call, by the index of the call.
     pub(super) response_compactions: HashMap<usize, ItemId>,
+    /// Turn of the completed call whose response ends a path. A request of another turn that ends with a user's message
+    /// is no retry of the call.
+    pub(super) completed_turns: HashMap<StepId, TurnId>,
     /// Index of the completed call with a response id in a thread, for requests that continue the response.
     pub(super) by_response_id: HashMap<(ThreadId, ResponseId), usize>,
     pub(super) server_conversations: ServerConversations,
@@ -156,6 +159,7 @@ impl<'a> ConversationBuilder<'a> {
             compactions_by_body: HashMap::new(),
             continued_compactions: HashMap::new(),
             response_compactions: HashMap::new(),
+            completed_turns: HashMap::new(),
             by_response_id: HashMap::new(),
             server_conversations: ServerConversations::default(),
             by_provider_id: HashMap::new(),
@@ -260,10 +264,11 @@ impl<'a> ConversationBuilder<'a> {
         thread.path = path;
         thread.by_instructions.extend(instructions.map(|instructions| (instructions, after_call.unwrap_or(path))));
         match end {
-            ResponseEnd::Completed(Some(id)) => {
-                self.by_response_id.insert((source.thread.clone(), id.clone()), call);
+            ResponseEnd::Completed(id) => {
+                self.by_response_id.extend(id.map(|id| ((source.thread.clone(), id.clone()), call)));
+                let ends = [path, after_call.flatten()].into_iter().flatten();
+                self.completed_turns.extend(ends.map(|end| (end, source.turn.clone())));
             }
-            ResponseEnd::Completed(None) => {}
             ResponseEnd::Cut => self.cut_items.extend(&ids),
         }
         ids

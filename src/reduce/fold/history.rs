@@ -19,6 +19,17 @@ pub(super) enum History {
     Items(Vec<ItemId>),
 }
 
+/// The kind of a list that is matched against a history.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListKind {
+    /// A request that may repeat an earlier one, as a retry does.
+    Request,
+    /// A request that begins a turn: its last item is a message that the user wrote after the latest response.
+    BeginsTurn,
+    /// The history before a compaction.
+    Checkpoint,
+}
+
 /// The result of matching a list against a history: an item of the history or a new item for each element.
 #[derive(Default)]
 pub(super) struct MatchedItems {
@@ -35,6 +46,9 @@ impl ConversationBuilder<'_> {
     /// response: behind it, equal items that the request dropped are not found again, and the item is new. Of several
     /// attempts, the response that was not cut off counts as the latest.
     ///
+    /// A request that begins a turn repeats no earlier request: if its items are equal to older and to later ones, the
+    /// later ones are found, and its last item is new.
+    ///
     /// A reference is the item that it names, wherever this item stands in the thread, and however often the request
     /// refers to it. No listed item with content uses an item that a reference names. A listed item with an id and
     /// without content, if no item of the history matches it, is the last item of the thread with this id.
@@ -43,17 +57,21 @@ impl ConversationBuilder<'_> {
         source: &ItemSource<'_>,
         history: History,
         items: &[ListedItem],
+        kind: ListKind,
         diagnostics: &mut Diagnostics,
     ) -> MatchedItems {
         let mut history_items = HistoryItems::new(history, items.len(), self);
         history_items.reserve_referenced(self, source.thread, items);
         history_items.shared_response =
-            self.shared_response(source.thread, history_items.path, &history_items.items, items);
+            self.shared_response(source.thread, (history_items.path, &history_items.items), items, kind);
         let mut ids = Vec::with_capacity(items.len());
         let mut calls = CallsInList::new(self.items.len());
         let is_whole = history_items.unused <= items.len();
         for (index, &listed) in items.iter().enumerate() {
             let item = self.use_reference(source.thread, listed).or_else(|| {
+                if kind == ListKind::BeginsTurn && index + 1 == items.len() {
+                    return self.matched_or_new(source, None, listed, diagnostics);
+                }
                 let shared = history_items.shared_response;
                 let position = shared.map_or(index, |shared| shared.position(index));
                 let first_possible = shared.map_or(0, |shared| shared.first_possible(index));
@@ -77,9 +95,10 @@ impl ConversationBuilder<'_> {
         MatchedItems { ids, common_prefix }
     }
 
-    /// Matches the history before a compaction: each item is the first unused item of the thread's history with the
-    /// same content, else a new item. A reference is the item that it names, as in
-    /// [`match_history`](Self::match_history).
+    /// Matches the history before a compaction: each item is the item of the thread's history at the same distance from
+    /// the latest response that both have, if it has the same content, else the first unused item with the content, else a
+    /// new item. A user's message that ends the list behind the response of a call of another turn is new. A reference is
+    /// the item that it names, as in [`match_history`](Self::match_history).
     pub(super) fn match_by_content(
         &mut self,
         source: &ItemSource<'_>,
@@ -87,13 +106,29 @@ impl ConversationBuilder<'_> {
         items: &[ListedItem],
         diagnostics: &mut Diagnostics,
     ) -> Vec<ItemId> {
-        let mut history_items = HistoryItems::new(history, 0, self);
+        let mut history_items = HistoryItems::new(history, items.len(), self);
         history_items.reserve_referenced(self, source.thread, items);
+        let earlier = (history_items.path, &*history_items.items);
+        let shared = self.shared_response(source.thread, earlier, items, ListKind::Checkpoint);
+        let kind = self.kind_of_request(source, history_items.path, items);
+        let ends_with_new = shared.is_some() && kind == ListKind::BeginsTurn;
         let mut ids = Vec::with_capacity(items.len());
         let mut calls = CallsInList::new(self.items.len());
-        for &listed in items {
+        for (index, &listed) in items.iter().enumerate() {
             let item = self.use_reference(source.thread, listed).or_else(|| {
-                let candidate = history_items.take_by_content(self, source.thread, listed, &calls, 0);
+                if ends_with_new && index + 1 == items.len() {
+                    return self.matched_or_new(source, None, listed, diagnostics);
+                }
+                let candidate = shared.and_then(|shared| {
+                    let position = shared.position(index);
+                    let item = self.paths.item_at(history_items.path, position);
+                    let is_same = |item: &ItemId| {
+                        self.repeats(source.thread, *item, listed) && !self.answers_other_call(*item, &calls, None)
+                    };
+                    history_items.take_at_position(position, item.filter(is_same))
+                });
+                let candidate =
+                    candidate.or_else(|| history_items.take_by_content(self, source.thread, listed, &calls, 0));
                 self.matched_or_new(source, candidate, listed, diagnostics)
             });
             item.into_iter().for_each(|item| self.add_to_list(&mut calls, item));
@@ -106,8 +141,7 @@ impl ConversationBuilder<'_> {
 
 /// The items of a history during the matching, each to be used at most once.
 struct HistoryItems {
-    /// First items of the history: as many as the list has that is matched by position, or all if the history is not a
-    /// path.
+    /// First items of the history: as many as the list has, or all if the history is not a path.
     items: Vec<ItemId>,
     path: Path,
     /// For each item in `items`, `true` if it is used.
@@ -121,8 +155,7 @@ struct HistoryItems {
     /// Number of occurrences of a content in the history that are known to be used, by identity hash. Only contents
     /// that were looked up are present.
     next_occurrence: HashMap<u128, usize>,
-    /// The latest response of the history that the list contains. `None` if it contains none, and if it is not matched
-    /// by position.
+    /// The latest response of the history that a request contains. `None` if it contains none.
     shared_response: Option<SharedResponse>,
     step_count: u64,
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use super::conversation::{ConversationBuilder, ItemSource};
-use super::history::{History, MatchedItems};
+use super::history::{History, ListKind, MatchedItems};
 use super::lists::{ListOrigin, PreviousResponse, ShortenedRequest};
 use super::paths::{ListedBy, Path};
 use crate::event::{RequestInputMode, ResponseId, ThreadId};
-use crate::graph::{Code, ItemId, Prefix, Snapshot};
+use crate::graph::{Code, ItemId, ItemKind, Prefix, Role, Snapshot};
 use crate::reduce::Diagnostics;
 use crate::reduce::decode::{ListedItem, Payload, ProviderConversationId, Request, RequestItems};
 
@@ -43,8 +43,13 @@ impl ConversationBuilder<'_> {
         diagnostics: &mut Diagnostics,
     ) -> Snapshot {
         let body = (items.as_ptr().addr(), mode.map(std::mem::discriminant));
-        if let Some((thread, path, first)) = self.requests_by_body.get(&body).cloned().filter(|_| !items.is_empty()) {
-            return self.repeat_request(source, call, (&thread, path, first), diagnostics);
+        if let Some((thread, path, last)) = self.requests_by_body.get(&body).cloned().filter(|_| !items.is_empty()) {
+            if thread != *source.thread {
+                return Self::reject_body(source, &thread, diagnostics);
+            }
+            let (path, snapshot) = self.repeat_request(source, call, (path, last), items, diagnostics);
+            self.requests_by_body.insert(body, (thread, path, call));
+            return snapshot;
         }
         self.separate_instructions.extend(request.separate_instructions.map(|instructions| (call, instructions)));
         let items = self.readable_items(source, items, diagnostics);
@@ -67,31 +72,54 @@ impl ConversationBuilder<'_> {
         snapshot
     }
 
-    /// Adds a request that references the body of an earlier request, as a retry may. It has the items of the earlier
-    /// request. `first` is the index of the first call with the body.
-    ///
-    /// A body of another thread is reported and treated as absent; otherwise a single line could create a second
-    /// conversation of any size.
+    /// Reports a request with the body of a request of another thread, and returns no items. Otherwise a single line could
+    /// create a second conversation of any size.
+    fn reject_body(source: &ItemSource<'_>, thread: &ThreadId, diagnostics: &mut Diagnostics) -> Snapshot {
+        let message = format!(
+            "{} is treated as absent: its body already belongs to a request of thread {thread}",
+            source.subject
+        );
+        diagnostics.add(source.at, Code::BadPayload, message, Some(source.payload));
+        Snapshot::default()
+    }
+
+    /// Adds a request that references the body of an earlier request of the thread, as a retry may. It has the items of
+    /// the earlier request, but its last item is new if it begins a turn. `last` is the index of the last call with the
+    /// body.
     fn repeat_request(
         &mut self,
         source: &ItemSource<'_>,
         call: usize,
-        (thread, path, first): (&ThreadId, Path, usize),
+        (path, last): (Path, usize),
+        items: &[ListedItem],
         diagnostics: &mut Diagnostics,
-    ) -> Snapshot {
-        if thread != source.thread {
-            let message = format!(
-                "{} is treated as absent: its body already belongs to a request of thread {thread}",
-                source.subject
-            );
-            diagnostics.add(source.at, Code::BadPayload, message, Some(source.payload));
-            return Snapshot::default();
-        }
-        self.repeat_compaction(call, first);
-        let (path, snapshot) = self.branch(call, path, self.paths.len(path), Vec::new());
+    ) -> (Path, Snapshot) {
+        self.repeat_compaction(call, last);
+        let end = self.ends.get(&last).copied().flatten();
+        let message = items.last().filter(|_| self.kind_of_request(source, end, items) == ListKind::BeginsTurn);
+        let message = message.and_then(|message| self.create(source, *message, diagnostics));
+        let length = self.paths.len(path).saturating_sub(usize::from(message.is_some()));
+        let (path, snapshot) = self.branch(call, path, length, message.into_iter().collect());
         self.requests.insert(call, path);
         self.live.entry(source.thread.clone()).or_default().path = path;
-        snapshot
+        (path, snapshot)
+    }
+
+    /// Returns the kind of a request, or of a history before a compaction, that follows the path `history`. It begins a turn if it ends with a
+    /// user's message, and the path with the response of a completed call of another turn. The path does not contain the
+    /// message then, even if it has an equal one, unless the id of the message is known.
+    pub(super) fn kind_of_request(&self, source: &ItemSource<'_>, history: Path, items: &[ListedItem]) -> ListKind {
+        let completed_turn = history.and_then(|end| self.completed_turns.get(&end));
+        let is_new = |last: &ListedItem| {
+            let id = last.id.get().map(|id| (source.thread.clone(), id));
+            let content = self.decoded(last.content).map(|decoded| &decoded.content);
+            content.is_some_and(|content| content.kind == ItemKind::Message && content.role == Role::User)
+                && !id.is_some_and(|id| self.by_provider_id.contains_key(&id))
+        };
+        match completed_turn.filter(|turn| *turn != source.turn).and(items.last()).filter(|last| is_new(last)) {
+            Some(_) => ListKind::BeginsTurn,
+            None => ListKind::Request,
+        }
     }
 
     /// Adds a request that names a conversation of the provider, or none. Its items follow the request and the response
@@ -128,6 +156,9 @@ impl ConversationBuilder<'_> {
     /// Adds a request that lists the whole conversation. If a compaction was installed in the thread, the request is
     /// compared with the compaction's replacement items instead of the live snapshot, once. A request of another
     /// conversation of the thread is not.
+    ///
+    /// A program whose window slides over equal messages and answers sends equal requests. In another turn, such a request
+    /// is no retry.
     fn full_request(
         &mut self,
         source: &ItemSource<'_>,
@@ -142,7 +173,8 @@ impl ConversationBuilder<'_> {
                 (path, History::Path(path))
             }
         };
-        let MatchedItems { ids, common_prefix } = self.match_history(source, history, items, diagnostics);
+        let kind = self.kind_of_request(source, path, items);
+        let MatchedItems { ids, common_prefix } = self.match_history(source, history, items, kind, diagnostics);
         self.answer_calls(&ids);
         let common_prefix = if path.is_some() { common_prefix } else { 0 };
         let is_shortened = common_prefix < self.paths.len(path);
@@ -190,8 +222,8 @@ impl ConversationBuilder<'_> {
     /// Adds a request whose items follow the path `prefix`.
     ///
     /// The items are compared with those that the path `live` has behind the prefix, since an earlier request may have
-    /// added them. `continued` is the name that the request gives the prefix, and `previous_response` the evidence for
-    /// the response that ends the prefix.
+    /// added them. The last item of a request that begins a turn is new. `continued` is the name that the request gives
+    /// the prefix, and `previous_response` the evidence for the response that ends the prefix.
     fn continuing_request(
         &mut self,
         source: &ItemSource<'_>,
@@ -203,6 +235,7 @@ impl ConversationBuilder<'_> {
         let length = self.paths.len(prefix);
         // Another conversation of the thread has equal items at other places.
         let is_same_conversation = self.paths.begins_with(live, prefix, length);
+        let kind = self.kind_of_request(source, live, items);
         let mut branched = false;
         let mut ids = Vec::with_capacity(items.len());
         for (index, &listed) in items.iter().enumerate() {
@@ -214,7 +247,8 @@ impl ConversationBuilder<'_> {
             }
             let same = existing.filter(|&existing| self.repeats(source.thread, existing, listed));
             branched |= existing.is_some() && same.is_none();
-            let same = same.filter(|_| is_same_conversation);
+            let is_new = kind == ListKind::BeginsTurn && index + 1 == items.len();
+            let same = same.filter(|_| is_same_conversation && !is_new);
             ids.extend(self.matched_or_new(source, same, listed, diagnostics));
         }
         if branched {
@@ -263,7 +297,7 @@ impl ConversationBuilder<'_> {
             None => {
                 let path = self.live_path(source.thread);
                 let prefix = self.readable_items(source, prefix, diagnostics);
-                let matched = self.match_history(source, History::Path(path), &prefix, diagnostics);
+                let matched = self.match_history(source, History::Path(path), &prefix, ListKind::Request, diagnostics);
                 let MatchedItems { mut ids, common_prefix } = matched;
                 let length = ids.len();
                 (path, ids.split_off(common_prefix.min(length)), common_prefix, length)

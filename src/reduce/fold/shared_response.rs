@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::conversation::ConversationBuilder;
+use super::history::ListKind;
 use super::lists::is_made_by_response;
 use super::paths::Path;
 use crate::event::ThreadId;
@@ -54,14 +55,15 @@ impl ConversationBuilder<'_> {
     /// history, as many as the list has.
     ///
     /// The list may have only an earlier item that is equal to the response. If the items of the list up to that item are
-    /// at least as much those at the same positions of the history as those before the response, the list repeats an
-    /// earlier one, and the result is the last response among the items at the same positions.
+    /// rather those at the same positions of the history than those before the response, the list repeats an earlier one,
+    /// and the result is the last response among the items at the same positions. If they are both, a request repeats an
+    /// earlier one, but one that begins a turn, and a checkpoint, do not. Instructions stand at the start in both cases.
     pub(super) fn shared_response(
         &mut self,
         thread: &ThreadId,
-        path: Path,
-        first: &[ItemId],
+        (path, first): (Path, &[ItemId]),
         list: &[ListedItem],
+        kind: ListKind,
     ) -> Option<SharedResponse> {
         if self.responses.is_empty() && self.unknown_responses.is_empty() {
             return None;
@@ -91,7 +93,14 @@ impl ConversationBuilder<'_> {
         let common = run(&history[..=offset], &list[..=index]);
         let common_by_position = first.get(..=index).map_or(0, |first| run(first, &list[..=index]));
         self.paths.step_count += (common + common_by_position) as u64;
-        if start + offset == index || common > common_by_position {
+        let is_latest = match kind {
+            ListKind::Request => common > common_by_position,
+            ListKind::BeginsTurn | ListKind::Checkpoint => {
+                let behind_instructions = (index + 1).saturating_sub(self.count_instructions(list));
+                common >= common_by_position.min(behind_instructions)
+            }
+        };
+        if start + offset == index || is_latest {
             return Some(self.response_at(thread, (&history, start, offset), (list, index), common));
         }
         let rest = first.iter().zip(list).enumerate().skip(index);
@@ -99,6 +108,12 @@ impl ConversationBuilder<'_> {
         let last = repeated.filter(|(_, (item, _))| self.is_response(**item)).last().map_or(index, |(at, _)| at);
         self.paths.step_count += list.len() as u64;
         Some(self.response_at(thread, (first, 0, last), (list, last), last - index + common_by_position))
+    }
+
+    /// Returns the number of instructions at the start of a list.
+    fn count_instructions(&self, list: &[ListedItem]) -> usize {
+        let roles = list.iter().map(|listed| self.decoded(listed.content).map(|decoded| decoded.content.role));
+        roles.take_while(|role| matches!(role, Some(Role::System | Role::Developer))).count()
     }
 
     /// Returns the last response of a history if a list that repeats the history has it at the same position.
