@@ -63,7 +63,6 @@ pub(crate) struct TakenCall {
     /// Number of the call.
     pub(crate) number: usize,
     /// Position at which its response arrived.
-    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "the reducer knows the arguments of calls"))]
     pub(crate) responded: u64,
     /// Number of a call of another response that the tool may run as well, because both arrived before the tool started.
     /// `None` if there is none.
