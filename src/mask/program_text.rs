@@ -48,21 +48,20 @@ const TYPES: [&str; 31] = [
 /// Returns `true` if the value behind a name and a sign is the rest of a line of a program: a declaration or an
 /// expression that the next line goes on with.
 pub(super) fn is_program_text(value: &[u8]) -> bool {
-    let value = without_comment(value);
-    if value.len() > MAX_INSPECTED {
-        return false;
-    }
-    scan::looked_at(value.len());
-    is_declaration(value) || is_continued(value)
+    short(without_comment(value)).is_some_and(|value| is_declaration(value) || is_continued(value))
+}
+
+/// Returns the value if it is short enough to be compared with program text.
+fn short(value: &[u8]) -> Option<&[u8]> {
+    (value.len() <= MAX_INSPECTED).then(|| {
+        scan::looked_at(value.len());
+        value
+    })
 }
 
 /// Returns `true` if the value is an expression: a call, a path, an index, a sum, or a name without digits in it.
 pub(super) fn is_expression(value: &[u8]) -> bool {
-    let value = without_comment(value);
-    if value.len() > MAX_INSPECTED {
-        return false;
-    }
-    scan::looked_at(value.len());
+    let Some(value) = short(without_comment(value)) else { return false };
     let value = value.strip_suffix(b"\\").unwrap_or(value);
     let is_name = value.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_')
         || value.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
@@ -112,11 +111,7 @@ fn is_continued(value: &[u8]) -> bool {
 /// call.
 pub(super) fn is_argument(value: &[u8]) -> bool {
     let value = without_comment(value);
-    let value = value.strip_suffix(b":").unwrap_or(value);
-    if value.len() > MAX_INSPECTED {
-        return false;
-    }
-    scan::looked_at(value.len());
+    let Some(value) = short(value.strip_suffix(b":").unwrap_or(value)) else { return false };
     let begins = value.first().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'(' | b'['));
     let ends = value.ends_with(b")") || value.ends_with(b",") || memchr::memmem::find(value, b", ").is_some();
     begins && ends && !value.iter().any(|byte| is_foreign(*byte))

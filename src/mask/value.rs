@@ -167,7 +167,8 @@ impl NameValuePair<'_, '_> {
                 !is_option(content)
             }
             Some(b']') if lead == Lead::ListInList => true,
-            Some(b']') if lead == Lead::List && !is_list_of_names(&text[..self.before]) => match kind {
+            Some(b']' | b',') if lead == Lead::List && is_list_of_names(&text[..self.before]) => false,
+            Some(b']') if lead == Lead::List => match kind {
                 NameKind::Custom => true,
                 NameKind::Authorization | NameKind::Cookie | NameKind::SessionId | NameKind::Other => {
                     if is_header {
@@ -178,7 +179,6 @@ impl NameValuePair<'_, '_> {
                 }
             },
             // The list of Node's `rawHeaders`.
-            Some(b']' | b',') if lead == Lead::List && is_list_of_names(&text[..self.before]) => false,
             Some(b']' | b',') if matches!(lead, Lead::List | Lead::String) => match kind {
                 NameKind::Authorization | NameKind::Cookie => !is_header_name(content),
                 NameKind::SessionId | NameKind::Custom | NameKind::Other => is_header && !is_identifier(content),
