@@ -1,6 +1,8 @@
 //! Programs that use genai in other ways than the example: each leaves the graphs that its author would draw.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../../tests/common/recorded_programs.rs"]
+mod recorded_programs;
 #[path = "../src/tools.rs"]
 mod tools;
 #[path = "../../../tests/layer/lifetimes/tree.rs"]
@@ -16,12 +18,9 @@ use genai::chat::{ChatMessage, ChatOptions, ChatRequest, ChatStreamEvent};
 use genai::otel::agent::{AgentSpan, ExecuteToolSpan, execute_tool_span};
 use genai::resolver::{AuthData, Endpoint, ServiceTargetResolver};
 use genai::{Client, ModelIden, ServiceTarget};
-use otel_trace::bundle::Reader;
 use otel_trace::graph::{Code, Graph};
-use otel_trace::reduce::{Options, reduce};
 use otel_trace::{AgentThread, Operation, Recorder, ThreadMeta};
 use tracing::Instrument;
-use tracing_subscriber::prelude::*;
 
 const MODEL: &str = "gpt-5-mini";
 const LEFT: &str = "How many are left after those 12?";
@@ -97,19 +96,7 @@ async fn record(program: impl AsyncFnOnce(Client, &Recorder)) -> Vec<Graph> {
     let server = ModelServer::start().await.unwrap();
     // The server rejects its first request.
     assert!(client(&server).exec_chat(MODEL, request(), None).await.is_err());
-    let root = tempfile::tempdir().unwrap();
-    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
-    let subscriber = tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter()));
-    let scope = tracing::subscriber::set_default(subscriber);
-    program(client(&server), &recorder).await;
-    drop(guard);
-    drop(scope);
-    assert_eq!(recorder.stats().lost(), 0);
-    let bundles = root.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let mut graphs: Vec<_> =
-        bundles.map(|path| reduce(&Reader::open(&path).unwrap(), &Options::default()).unwrap().graph).collect();
-    graphs.sort_by_key(|graph| graph.root_thread_id.to_string());
-    graphs
+    recorded_programs::record_program(async |recorder| program(client(&server), recorder).await).await
 }
 
 fn drawings(graphs: &[Graph]) -> Vec<String> {

@@ -6,6 +6,8 @@ mod agents;
 #[path = "../src/options.rs"]
 #[expect(dead_code, reason = "the tests have no command line")]
 mod options;
+#[path = "../../../tests/common/recorded_programs.rs"]
+mod recorded_programs;
 #[path = "../src/tools.rs"]
 mod tools;
 #[path = "../../../tests/layer/lifetimes/tree.rs"]
@@ -17,16 +19,13 @@ use std::path::PathBuf;
 use anyhow::Result;
 use example_model_server::ModelServer;
 use futures_util::future::join_all;
-use otel_trace::bundle::Reader;
 use otel_trace::graph::Severity;
-use otel_trace::reduce::{Options, reduce};
 use otel_trace::{AgentThread, Operation, Recorder, ThreadMeta};
 use rig::Agent;
 use rig::completion::Message;
 use rig::prelude::*;
 use rig::providers::openai::{OpenAI, OpenAIConfig, Route};
 use tracing::{Instrument, info_span, instrument};
-use tracing_subscriber::prelude::*;
 
 const PRICE: &str = "What do 12 crates cost, delivered, with the voucher SPRING?";
 const LEFT: &str = "How many are left after those 12?";
@@ -88,18 +87,7 @@ async fn record(program: impl AsyncFnOnce(&ModelServer, &Recorder)) -> Vec<Strin
     let server = ModelServer::start().await.unwrap();
     // The server rejects its first request.
     assert!(desk(server.base_url(), server.api_key()).prompt(PRICE).await.is_err());
-    let root = tempfile::tempdir().unwrap();
-    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
-    let subscriber = tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter()));
-    let scope = tracing::subscriber::set_default(subscriber);
-    program(&server, &recorder).await;
-    drop(guard);
-    drop(scope);
-    assert_eq!(recorder.stats().lost(), 0);
-    let bundles = root.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let mut graphs: Vec<_> =
-        bundles.map(|path| reduce(&Reader::open(&path).unwrap(), &Options::default()).unwrap().graph).collect();
-    graphs.sort_by_key(|graph| graph.root_thread_id.to_string());
+    let graphs = recorded_programs::record_program(async |recorder| program(&server, recorder).await).await;
     for graph in &graphs {
         let problems: Vec<_> = graph.diagnostics.iter().filter(|found| found.severity != Severity::Notice).collect();
         assert!(problems.is_empty(), "{problems:?}");
