@@ -171,7 +171,7 @@ fn record(lifetime: &str, ending: Ending, root: &str) {
 }
 
 /// Lists what ended the operations of a run: each thread, its turns, and their calls of a model, with the tools that each
-/// call asked for.
+/// call asked for, in the order of their call ids: tasks start them in any order.
 fn list(graph: &Graph) -> String {
     let mut list = String::new();
     let mut push = |name: &str, end: &Option<Box<EndDetail>>| {
@@ -185,7 +185,9 @@ fn list(graph: &Graph) -> String {
             push("turn", &turn.end);
             for call in graph.inference_calls.iter().filter(|call| call.turn_id == turn.turn_id) {
                 push("call", &call.end);
-                call.tool_call_ids.iter().for_each(|id| push("add", &graph.tool_calls.get(id).unwrap().end));
+                let mut tools: Vec<_> = call.tool_call_ids.iter().map(|id| graph.tool_calls.get(id).unwrap()).collect();
+                tools.sort_by_key(|tool| tool.model_visible_call_id.clone());
+                tools.iter().for_each(|tool| push("add", &tool.end));
             }
         }
     }
