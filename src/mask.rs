@@ -4,7 +4,7 @@
 //! hit decide if it is a secret, at any level of escapes. The result is a function of the text and the salt, and a text
 //! without secrets keeps its bytes.
 //!
-//! [`Masking`] is the built-in masking, [`Redactor`] the trait for rules of the program. `EventText` is the one list
+//! [`Masking`] is the built-in masking, [`Redactor`] the trait for rules of the program, `Rules` both of one recorder. `EventText` is the one list
 //! of the texts in events.
 
 mod assignment;
@@ -25,6 +25,8 @@ mod open_tag;
 mod placeholder;
 mod program_text;
 mod redactor;
+#[cfg(feature = "otlp")]
+mod rules;
 mod salt;
 mod scan;
 mod scheme;
@@ -41,3 +43,6 @@ pub(crate) use event_text::map_texts;
 pub(crate) use masked::Masked;
 pub use masking::Masking;
 pub use redactor::Redactor;
+pub(crate) use redactor::redact_text;
+#[cfg(feature = "otlp")]
+pub(crate) use rules::Rules;

@@ -35,9 +35,14 @@
 //!
 //! The agents' spans export names, times, counts and errors, with secrets masked as they are in the bundle. Content
 //! (messages, instructions, tool arguments and results) is exported only if [`content`](OtlpBuilder::content) is set to
-//! capture it. Other spans of the program, and the events inside of spans, are exported unchanged except for content
-//! under the conventions' attribute names: a program that puts content into other fields exports it. Sampling reduces
-//! the exported spans, never the bundle.
+//! capture it. Other spans of the program, and the events inside of spans, are exported except for content
+//! under the conventions' attribute names: a program that puts content into other fields exports it. Their names, statuses,
+//! attributes and events are masked like the texts in the bundle: by the recorder's [redactor](crate::RecorderBuilder::redact)
+//! and [masking](crate::RecorderBuilder::mask), on the thread that sends them. Sampling reduces the exported spans, never the
+//! bundle.
+//!
+//! The export of a finished bundle sends what is in the bundle, which the recorder masked. A bundle of a program that did not mask
+//! it is first copied by `otel-trace redact`.
 //!
 //! Inference calls are also measured, by the conventions' metrics: token usage, duration and time to first chunk.
 //!

@@ -31,7 +31,8 @@ use super::{Status, bundles, exit_with_usage, output};
 /// export sends every 5 s (OTEL_BSP_SCHEDULE_DELAY, in milliseconds) and when the program ends.
 ///
 /// Content (messages, instructions, tool arguments and results) is exported only with --content, or if
-/// OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true.
+/// OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true. Nothing is masked again: recorders mask secrets when they
+/// write a bundle. Of a bundle that holds secrets, export a copy by `otel-trace redact`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Destination without --endpoint, --protocol and --header:

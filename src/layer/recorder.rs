@@ -23,6 +23,8 @@ use super::session::live::LiveSpanExporter;
 use super::span::record_layer;
 use super::span::record_layer::RecordLayer;
 use crate::bundle::{Stats, WriterOptions};
+#[cfg(feature = "otlp")]
+use crate::mask::Rules;
 
 /// A recording: any number of bundles under one root directory. Clones refer to the same recording.
 ///
@@ -65,6 +67,13 @@ impl Recorder {
     #[cfg(feature = "otlp")]
     pub(crate) fn export_to(&self, live: Arc<dyn LiveSpanExporter>) {
         let _ = self.0.live.set(live);
+    }
+
+    /// Returns the rules by which the recorder masks texts, for texts that are exported without being recorded.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn masking_rules(&self) -> Rules {
+        let options = &self.0.options;
+        Rules::new(options.redact.clone(), Arc::clone(&options.masking))
     }
 
     /// Ends the operations of a span that closes, for a layer that observes the close before the record layer does.

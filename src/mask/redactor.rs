@@ -1,6 +1,8 @@
 //! Masking by code of the program, applied to each payload and to the texts of events before they are written.
 
+use std::any::Any;
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::event::PayloadKind;
 
@@ -26,4 +28,18 @@ pub trait Redactor: Send + Sync {
         }
         Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into()))
     }
+}
+
+/// Redacts a text by a redactor of the program. Borrows the text only if the redactor returned the whole of it: a redactor
+/// may borrow another text, or a part.
+///
+/// # Errors
+/// Returns the payload of the panic if the redactor panics.
+pub(crate) fn redact_text<'a>(redactor: &dyn Redactor, text: &'a str) -> Result<Cow<'a, str>, Box<dyn Any + Send>> {
+    let redacted = catch_unwind(AssertUnwindSafe(|| redactor.redact_text(text)))?;
+    Ok(match redacted {
+        Cow::Borrowed(other) if other != text => Cow::Owned(other.to_owned()),
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(other) => Cow::Owned(other),
+    })
 }

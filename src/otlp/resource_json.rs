@@ -1,4 +1,4 @@
-//! The attributes of a resource as the JSON object that a manifest keeps.
+//! Attributes as JSON: those of a resource as the object that a manifest keeps.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,8 @@ pub(super) fn from_json(attributes: &RawJson) -> Vec<KeyValue> {
     members.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value_from_json(value)?))).collect()
 }
 
-fn value_to_json(value: &Value) -> Json {
+/// Returns the value of an attribute as JSON.
+pub(super) fn value_to_json(value: &Value) -> Json {
     match value {
         Value::Bool(value) => (*value).into(),
         Value::I64(value) => (*value).into(),
@@ -42,7 +43,8 @@ fn array_to_json(values: &Array) -> Json {
     }
 }
 
-fn value_from_json(value: Json) -> Option<Value> {
+/// Returns the value of an attribute. Returns `None` for JSON that no attribute can have.
+pub(super) fn value_from_json(value: Json) -> Option<Value> {
     Some(match value {
         Json::Bool(value) => value.into(),
         Json::Number(number) => match number.as_i64() {

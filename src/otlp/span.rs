@@ -12,6 +12,7 @@ pub(in crate::otlp) mod kind;
 pub(in crate::otlp) mod map;
 pub(in crate::otlp) mod mapping;
 pub(in crate::otlp) mod measures;
+pub(in crate::otlp) mod span_masking;
 pub(in crate::otlp) mod system_time;
 #[cfg(test)]
 mod tests;

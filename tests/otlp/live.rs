@@ -7,6 +7,7 @@ mod exported;
 mod layers;
 mod links;
 mod live_and_later;
+mod masked;
 mod program;
 mod reused_ids;
 mod streams;

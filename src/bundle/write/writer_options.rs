@@ -15,7 +15,7 @@ use crate::bundle::fs::{Disk, OpenFiles, RealDisk};
 use crate::bundle::payload::{Body, BodyBuf, Limits, ReadyBody, panic_message};
 use crate::bundle::store::{BaseCache, PayloadStore, Store};
 use crate::event::{EventKind, PayloadKind, RawJson};
-use crate::mask::{Masking, Redactor};
+use crate::mask::{Masking, Redactor, redact_text};
 use crate::worker::Worker;
 
 /// A callback that is called with each loss of an event or payload.
@@ -175,8 +175,7 @@ impl WriterOptions {
     /// the loss of the text and returns `otel_trace.lost: ` and the reason.
     pub(crate) fn redact_text<'a>(&self, kind: EventKind, text: &'a str) -> Cow<'a, str> {
         let Some(redact) = &self.redact else { return Cow::Borrowed(text) };
-        let redacted = catch_unwind(AssertUnwindSafe(|| redact.redact_text(text)));
-        redacted.unwrap_or_else(|panic| {
+        redact_text(&**redact, text).unwrap_or_else(|panic| {
             let reason = format!("the redactor panicked: {}", panic_message(&*panic));
             let lost = format!("otel_trace.lost: {reason}");
             self.report_loss(Lost::Text(kind), reason);

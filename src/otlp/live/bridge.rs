@@ -27,8 +27,8 @@ pub type Bridge<S, T> = Layered<AfterOpenTelemetry, Layered<OpenTelemetryLayer<S
 /// Wraps `layer`, which exports spans, so that exported spans carry the attributes of recorded operations, and recorded
 /// events carry the ids of exported spans. The bridge may be added before or after the recorder's layer.
 ///
-/// The span exporter behind `layer` must be wrapped in [`MapExporter`](crate::otlp::MapExporter) with an equal mapping, which
-/// decides what of a span is exported. Its tracer provider should also have the processor
+/// The span exporter behind `layer` must be wrapped in [`MapExporter`](crate::otlp::MapExporter) with an equal mapping and the
+/// [rules](crate::otlp::MapExporter::masked_by) of the recorder, which decides what of a span is exported. Its tracer provider should also have the processor
 /// [`ParentSpanProcessor`](super::ParentSpanProcessor). [`Otlp::bridge`](super::Otlp::bridge) sets up all of this.
 pub fn bridge<S, T>(recorder: &Recorder, layer: OpenTelemetryLayer<S, T>, mapping: Mapping) -> Bridge<S, T>
 where
@@ -62,6 +62,9 @@ impl Otlp {
     /// attributes of these operations. It may be added before or after the recorder's layer. Add a filter: the layer
     /// itself accepts spans of every level.
     ///
+    /// From then on, spans are masked by the recorder's rules: its [redactor](crate::RecorderBuilder::redact) and its
+    /// [masking](crate::RecorderBuilder::mask), on the export thread.
+    ///
     /// ```no_run
     /// use otel_trace::{Recorder, otlp::Otlp};
     /// use tracing_subscriber::{filter::LevelFilter, prelude::*};
@@ -77,6 +80,7 @@ impl Otlp {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
+        self.masking().add(recorder.masking_rules());
         let on_end = self
             .metrics()
             .cloned()

@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter, TracerP
 use super::guard::OtlpGuard;
 use super::parent_span_processor::ParentSpanProcessor;
 use super::pipeline::{Inner, Otlp};
+use crate::mask::{Masking, Rules};
 use crate::otlp::resource_json;
 use crate::otlp::send::connection::Compression;
 use crate::otlp::send::connection::{Connection, ExporterSettings};
@@ -32,6 +33,7 @@ use crate::otlp::send::variables::Variables;
 use crate::otlp::send::variables::{Setting, Signal};
 use crate::otlp::span::content_policy::ContentPolicy;
 use crate::otlp::span::mapping::Mapping;
+use crate::otlp::span::span_masking::{SpanMasking, mask_resource};
 use crate::otlp::span::usage_names::UsageNames;
 use crate::semconv;
 
@@ -90,6 +92,7 @@ pub struct OtlpBuilder {
     sampler: Option<Sampler>,
     content: Option<ContentPolicy>,
     usage_names: Option<UsageNames>,
+    masking: Masking,
     queue: Option<usize>,
     flush_timeout: Duration,
     on_drop: Option<DropCallback>,
@@ -107,6 +110,7 @@ impl OtlpBuilder {
             sampler: None,
             content: None,
             usage_names: None,
+            masking: Masking::new(),
             queue: None,
             flush_timeout: DEFAULT_FLUSH_TIMEOUT,
             on_drop: None,
@@ -187,6 +191,13 @@ impl OtlpBuilder {
         self
     }
 
+    /// Sets the masking of secrets in the resource, and in spans while no recorder is [bridged](Otlp::bridge): the spans of a
+    /// program with a recorder are masked by the recorder's rules. Default: [`Masking::new`].
+    pub fn mask(mut self, masking: Masking) -> Self {
+        self.masking = masking;
+        self
+    }
+
     /// Sets the capacity of the queue of ended spans, in spans. Default: 32768.
     ///
     /// Independently of it, the queue is limited to 64 MiB. Spans that end while the queue is full are dropped and
@@ -227,7 +238,10 @@ impl OtlpBuilder {
     /// Returns an error if a setting or a variable has an invalid value, or if a thread cannot be started. Does not
     /// contact the receiver.
     pub fn build(self) -> Result<(Otlp, OtlpGuard), OtlpError> {
+        let rules = Rules::from(self.masking);
         let resource = resource::resolve(self.service_name.as_deref(), &self.attributes, &self.variables)?;
+        let resource = mask_resource(&resource, &rules);
+        let masking = Arc::new(SpanMasking::new(rules));
         let sampler = match self.sampler {
             Some(sampler) => sampler,
             None => sampler(&self.variables)?,
@@ -248,7 +262,7 @@ impl OtlpBuilder {
             if let Destination::Receiver(retrying_sender) = &destination {
                 ledger.set_traces_receiver(retrying_sender.url().to_owned(), retrying_sender.protocol());
             }
-            let sink = SpanSink::new(mapping, destination);
+            let sink = SpanSink::new(mapping, Arc::clone(&masking), destination);
             let processor = QueueProcessor::start(Arc::clone(&queue), sink, self.flush_timeout)?;
             ledger.report_start(&service.as_str());
             (
@@ -258,7 +272,7 @@ impl OtlpBuilder {
         };
         let flush_timeout = self.flush_timeout;
         let provider = without_telemetry(|| provider.build());
-        let inner = Inner { provider, metrics, mapping, resource: attributes, queue, ledger, flush_timeout };
+        let inner = Inner { provider, metrics, mapping, masking, resource: attributes, queue, ledger, flush_timeout };
         let otlp = Otlp::new(inner);
         Ok((otlp.clone(), OtlpGuard::new(otlp)))
     }

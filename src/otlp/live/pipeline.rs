@@ -19,6 +19,7 @@ use crate::otlp::send::metrics::Metrics;
 use crate::otlp::send::queue::{Queue, TimedOut};
 use crate::otlp::send::stats::OtlpStats;
 use crate::otlp::span::mapping::Mapping;
+use crate::otlp::span::span_masking::SpanMasking;
 
 /// A running OTLP export pipeline. Clones share one pipeline.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub(super) struct Inner {
     /// `None` if metrics are disabled.
     pub(super) metrics: Option<Metrics>,
     pub(super) mapping: Mapping,
+    /// Masking of the spans, which the export thread applies.
+    pub(super) masking: Arc<SpanMasking>,
     /// Attributes of the resource of all spans.
     pub(super) resource: RawJson,
     pub(super) queue: Arc<Queue>,
@@ -92,6 +95,11 @@ impl Otlp {
         self.0.mapping
     }
 
+    /// Returns the masking of spans.
+    pub(super) fn masking(&self) -> &SpanMasking {
+        &self.0.masking
+    }
+
     /// Returns the attributes of the resource of all spans.
     pub(super) fn resource(&self) -> &RawJson {
         &self.0.resource
@@ -106,7 +114,8 @@ impl Otlp {
     pub(super) fn shut_down(&self) {
         // The provider stays up: once shut down, it would drop later spans silently, whereas a closed queue counts
         // them.
-        let Inner { provider: _, metrics, mapping: _, resource: _, queue, ledger, flush_timeout } = &*self.0;
+        let Inner { provider: _, metrics, mapping: _, masking: _, resource: _, queue, ledger, flush_timeout } =
+            &*self.0;
         let deadline = deadline::after(*flush_timeout);
         let metrics_end = metrics.as_ref().map(Metrics::shut_down);
         queue.shut_down(*flush_timeout);

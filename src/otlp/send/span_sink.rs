@@ -1,6 +1,7 @@
-//! The destination of batches: mapping, then export.
+//! The destination of batches: masking and mapping, then export.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -8,13 +9,15 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use super::blocking::block_on;
 use super::retrying_sender::{BatchOutcome, RetryControl, RetryingSender};
-use crate::otlp::span::map::map;
+use crate::otlp::span::map::map_masked;
 use crate::otlp::span::mapping::Mapping;
+use crate::otlp::span::span_masking::SpanMasking;
 
-/// The last stage of the pipeline, which maps spans and exports them to the destination.
+/// The last stage of the pipeline, which masks and maps spans and exports them to the destination.
 #[derive(Debug)]
 pub(crate) struct SpanSink {
     mapping: Mapping,
+    masking: Arc<SpanMasking>,
     destination: Destination,
 }
 
@@ -26,16 +29,16 @@ pub(crate) enum Destination {
 }
 
 impl SpanSink {
-    pub(crate) fn new(mapping: Mapping, destination: Destination) -> Self {
-        Self { mapping, destination }
+    pub(crate) fn new(mapping: Mapping, masking: Arc<SpanMasking>, destination: Destination) -> Self {
+        Self { mapping, masking, destination }
     }
 
-    /// Maps and exports a batch. Blocks until each span of it is exported or dropped.
+    /// Masks, maps and exports a batch. Blocks until each span of it is exported or dropped.
     pub(crate) fn export_batch(&self, spans: Vec<SpanData>, retry: &impl RetryControl) -> BatchOutcome {
         if spans.is_empty() {
             return BatchOutcome::default();
         }
-        let spans: Vec<_> = spans.into_iter().map(|span| map(span, &self.mapping)).collect();
+        let spans: Vec<_> = spans.into_iter().map(|span| map_masked(span, &self.mapping, &self.masking)).collect();
         match &self.destination {
             Destination::Receiver(retrying_sender) => retrying_sender.export_batch(spans, retry),
             Destination::Exporter(exporter) => export_to(exporter.as_ref(), spans),

@@ -22,25 +22,38 @@ use super::describe::{self, DESCRIBED_MARKER};
 use super::foreign;
 use super::kind::Kind;
 use super::mapping::Mapping;
+use super::span_masking::SpanMasking;
 use crate::event::EndedBy;
+use crate::layer::Recorder;
+use crate::mask::Masking;
 
-/// A span exporter that applies [`map`] to each span before it passes it on to another exporter.
+/// A span exporter that masks each span and applies [`map`] to it before it passes the span on to another exporter.
+///
+/// The masking is [`Masking::new`], unless the exporter has the [rules of a recorder](Self::masked_by).
 #[derive(Debug)]
 pub struct MapExporter<E> {
     exporter: E,
     mapping: Mapping,
+    masking: SpanMasking,
 }
 
 impl<E> MapExporter<E> {
     /// Wraps an exporter.
     pub fn new(exporter: E, mapping: Mapping) -> Self {
-        Self { exporter, mapping }
+        Self { exporter, mapping, masking: SpanMasking::new(Masking::new().into()) }
+    }
+
+    /// Masks spans by the rules of a recorder: its redactor and its masking, so that spans show no more than the bundle.
+    #[must_use]
+    pub fn masked_by(self, recorder: &Recorder) -> Self {
+        self.masking.add(recorder.masking_rules());
+        self
     }
 }
 
 impl<E: SpanExporter> SpanExporter for MapExporter<E> {
     fn export(&self, batch: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
-        self.exporter.export(batch.into_iter().map(|span| map(span, &self.mapping)).collect())
+        self.exporter.export(batch.into_iter().map(|span| map_masked(span, &self.mapping, &self.masking)).collect())
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -69,17 +82,39 @@ const MIN_DURATION: Duration = Duration::from_micros(1);
 /// The span of a recorded operation gets name, kind, status and attributes by the GenAI conventions, and keeps the
 /// program's own attributes; attributes are sorted by key. Any other span keeps everything but content, unless that is
 /// captured, and usage sums.
-pub fn map(mut span: SpanData, mapping: &Mapping) -> SpanData {
-    let is_own = span.attributes.iter().any(|attribute| attribute.key.as_str() == attribute::OBJECT_ID);
-    if is_own {
-        map_own(&mut span, mapping);
-    } else {
+pub fn map(span: SpanData, mapping: &Mapping) -> SpanData {
+    map_stripped(strip_content(span, mapping), mapping)
+}
+
+/// Masks the texts that the program put into a span, and converts the span as [`map`] does.
+pub(crate) fn map_masked(span: SpanData, mapping: &Mapping, masking: &SpanMasking) -> SpanData {
+    // What is not exported needs no masking.
+    let mut span = strip_content(span, mapping);
+    masking.mask(&mut span);
+    map_stripped(span, mapping)
+}
+
+/// Returns `true` for the span of a recorded operation.
+fn is_own(span: &SpanData) -> bool {
+    span.attributes.iter().any(|attribute| attribute.key.as_str() == attribute::OBJECT_ID)
+}
+
+/// Removes content that is not exported: from the events of each span, and from spans of no recorded operation.
+fn strip_content(mut span: SpanData, mapping: &Mapping) -> SpanData {
+    if !is_own(&span) {
         foreign::strip(&mut span.attributes, mapping.content);
     }
     if !mapping.content.captures() {
         span.events.events.retain(|event| !foreign::is_content_event(event));
         let strip = |event: &mut Event| foreign::strip_content(&mut event.attributes);
         span.events.events.iter_mut().for_each(strip);
+    }
+    span
+}
+
+fn map_stripped(mut span: SpanData, mapping: &Mapping) -> SpanData {
+    if is_own(&span) {
+        map_own(&mut span, mapping);
     }
     span.end_time = span.end_time.max(span.start_time + MIN_DURATION);
     span
