@@ -56,6 +56,8 @@ impl Manifest {
     pub const LOG: &'static str = "trace.jsonl";
     /// Name of the payload directory in its bundle.
     pub const PAYLOADS: &'static str = "payloads";
+    /// File name of the graph in its bundle.
+    pub(crate) const STATE: &'static str = "state.json";
 
     /// Creates the manifest of a recording that starts at `started_at`, without a parent.
     pub fn new(trace_id: TraceId, rollout_id: RolloutId, root_thread_id: ThreadId, started_at: UnixMillis) -> Self {

@@ -2,6 +2,7 @@
 
 mod line;
 mod reader;
+mod state_file;
 mod unnamed;
 
 pub use line::{Line, LineError, Lines};

@@ -9,8 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::{fmt, io};
 
-use super::fs::file::OpenError;
-use super::fs::{Disk, OpenFiles};
+use super::fs::{BundleDirectory, Disk, OpenError, OpenFiles};
 use super::payload::BodyBuf;
 use super::read::{NamedPlaces, UnnamedPayload};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
@@ -45,8 +44,8 @@ impl Store {
         open_files: Arc<OpenFiles>,
     ) -> Arc<dyn PayloadStore> {
         match self {
-            Self::Files => Arc::new(Files::with_disk(disk, bundle)),
-            Self::Pack => Arc::new(Pack::with_disk(disk, bundle, base_cache, open_files)),
+            Self::Files => Arc::new(Files::with_disk(disk, BundleDirectory::new(bundle).into())),
+            Self::Pack => Arc::new(Pack::with_disk(disk, BundleDirectory::new(bundle).into(), base_cache, open_files)),
         }
     }
 }
@@ -145,8 +144,8 @@ pub(super) struct Stores {
 
 impl Stores {
     /// Creates the stores of the bundle in this directory. No file is opened before the first payload is read.
-    pub(super) fn new(bundle: &Path) -> Self {
-        Self { files: Files::new(bundle), pack: Pack::new(bundle) }
+    pub(super) fn new(bundle: &Arc<BundleDirectory>) -> Self {
+        Self { files: Files::new(Arc::clone(bundle)), pack: Pack::new(Arc::clone(bundle)) }
     }
 
     /// Reads a payload from the store that its reference names.

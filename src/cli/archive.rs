@@ -6,9 +6,12 @@ use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use otel_trace::bundle::{Manifest, Reader};
+use otel_trace::bundle::{Directory, Manifest, Reader};
+use otel_trace::graph::{self, Graph, Snapshots};
 use tar::EntryType;
 use tempfile::{NamedTempFile, TempDir};
+
+use super::bundles::Bundle;
 
 /// Magic number of a zstd frame, with which an archive begins.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -56,15 +59,30 @@ impl OpenBundle {
         Ok(Self { reader, archive: Some(Archive { path: path.to_owned(), _extracted: extracted }) })
     }
 
+    /// Opens a bundle that an argument names, or that was found in a root directory, in which no link is followed.
+    pub(super) fn open_named(bundle: &Bundle) -> anyhow::Result<Self> {
+        match bundle.root {
+            Some(_) => Ok(Self { reader: Reader::open_in_root(&bundle.path)?, archive: None }),
+            None => Self::open(&bundle.path),
+        }
+    }
+
     pub(super) fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// Returns the path for the graph: in the bundle, or beside an archive, which is not changed.
-    pub(super) fn state_file(&self) -> PathBuf {
+    /// Writes the graph into the bundle, or beside an archive, which is not changed. Returns the path of its file.
+    pub(super) fn write_state(&self, graph: &Graph, form: Snapshots) -> anyhow::Result<PathBuf> {
         match &self.archive {
-            Some(archive) => archive.path.with_extension("state.json"),
-            None => self.reader.path().join("state.json"),
+            Some(archive) => {
+                let path = archive.path.with_extension("state.json");
+                graph::write_state_file(graph, &path, form)?;
+                Ok(path)
+            }
+            None => {
+                self.reader.write_state(|file| graph.write_state(file, form))?;
+                Ok(self.reader.path().join("state.json"))
+            }
         }
     }
 }
@@ -79,7 +97,8 @@ fn is_archive(path: &Path) -> bool {
 fn extract(archive: &Path, to: &Path) -> anyhow::Result<()> {
     let file = File::open(archive)?;
     let mut room = MAX_EXTRACTED.max(file.metadata()?.len().saturating_mul(MAX_RATIO));
-    fs::create_dir(to.join(Manifest::PAYLOADS))?;
+    let to = Directory::open(to)?;
+    to.create_directory(Manifest::PAYLOADS)?;
     let mut files = tar::Archive::new(zstd::Decoder::new(file)?);
     // Raw entries: extension entries with long names and sizes are not interpreted, because bundles do not need them.
     for entry in files.entries()?.raw(true) {
@@ -93,7 +112,7 @@ fn extract(archive: &Path, to: &Path) -> anyhow::Result<()> {
             Some(room) => room,
             None => bail!("it expands to far more than its size allows; if you trust it, extract it with zstd and tar"),
         };
-        let mut file = new_file(&to.join(&name)).with_context(|| format!("cannot write its {name:?}"))?;
+        let mut file = to.create_file(&name).with_context(|| format!("cannot write its {name:?}"))?;
         let written = io::copy(&mut entry.take(size), &mut file)?;
         if written != size {
             bail!("it is cut short in {name:?}");
@@ -109,14 +128,6 @@ fn is_of_a_bundle(name: &str) -> bool {
     [Manifest::FILE, Manifest::LOG, PACK].contains(&name) || payload.is_some_and(is_plain)
 }
 
-fn new_file(path: &Path) -> io::Result<File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
 /// Writes the bundle in this directory to an archive. The file appears when it is complete. The same bundle always
 /// gives the same bytes. The archive is accepted by [`OpenBundle::open`] even if it compresses extremely well.
 pub(super) fn write(bundle: &Path, dest: &Path) -> anyhow::Result<()> {
@@ -127,14 +138,12 @@ pub(super) fn write(bundle: &Path, dest: &Path) -> anyhow::Result<()> {
     encoder.long_distance_matching(true)?;
     let mut files = tar::Builder::new(encoder);
     let mut extracted = 0;
+    let bundle = Directory::open(bundle)?;
     for name in [Manifest::FILE, Manifest::LOG, PACK] {
-        extracted += add(&mut files, bundle, name)?;
+        extracted += add(&mut files, &bundle, name)?;
     }
-    let entries = bundle.join(Manifest::PAYLOADS).read_dir()?;
-    let mut names: Vec<_> = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
-    names.sort();
-    for name in names {
-        extracted += add(&mut files, bundle, &format!("{}/{}", Manifest::PAYLOADS, name.to_string_lossy()))?;
+    for name in bundle.names_in(Manifest::PAYLOADS)? {
+        extracted += add(&mut files, &bundle, &format!("{}/{}", Manifest::PAYLOADS, name.to_string_lossy()))?;
     }
     files.into_inner()?.finish()?.flush()?;
     pad_to_ratio(file.as_file_mut(), extracted)?;
@@ -165,8 +174,8 @@ fn pad_to_ratio(archive: &mut File, extracted: u64) -> io::Result<()> {
 }
 
 /// Adds a file if it exists, without its owner and times. Returns the size that a reader is charged for it.
-fn add(files: &mut tar::Builder<impl Write>, bundle: &Path, name: &str) -> anyhow::Result<u64> {
-    let file = match File::open(bundle.join(name)) {
+fn add(files: &mut tar::Builder<impl Write>, bundle: &Directory, name: &str) -> anyhow::Result<u64> {
+    let file = match bundle.open_file(name) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error).with_context(|| format!("cannot read {name:?}")),

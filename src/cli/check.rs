@@ -7,10 +7,11 @@ use otel_trace::reduce::{Options, reduce};
 use serde::Serialize;
 
 use super::archive::OpenBundle;
+use super::bundles::{self, Bundle};
 use super::joined::{self, Roots};
 use super::parallel::{for_each_bundle, report_error};
 use super::run_outcome::RunOutcome;
-use super::{Status, bundles, output};
+use super::{Status, output};
 
 /// Check a bundle and report every problem, without writing anything
 ///
@@ -66,7 +67,7 @@ struct JsonDiagnostic<'a> {
 pub(super) fn run(args: &Args) -> Status {
     let named = bundles::find(&args.bundles);
     let options = Options::default().every_body(true);
-    let check = |bundle: &Path| Ok(reduce(OpenBundle::open(bundle)?.reader(), &options)?.graph);
+    let check = |bundle: &Bundle| Ok(reduce(OpenBundle::open_named(bundle)?.reader(), &options)?.graph);
     let mut roots = Roots::new(&named);
     let status = for_each_bundle(&named.bundles, check, |bundle, graph| {
         roots.add(bundle, graph.as_ref());

@@ -199,7 +199,7 @@ fn for_each_in_order(named: &[Bundle], mut work: impl FnMut(&Bundle) -> anyhow::
 }
 
 fn reduced(bundle: &Bundle) -> anyhow::Result<(OpenBundle, Graph)> {
-    let opened = OpenBundle::open(&bundle.path)?;
+    let opened = OpenBundle::open_named(bundle)?;
     let graph = reduce(opened.reader(), &Options::default())?.graph;
     Ok((opened, graph))
 }

@@ -77,14 +77,14 @@ pub(super) fn run(args: &Args) -> Status {
         print_objects(bundle, &objects, &args.query)?;
         Ok(Status::Complete)
     };
-    for_each_bundle(&named, |path| search(path, &args.query), report);
+    for_each_bundle(&named, |bundle| search(bundle, &args.query), report);
     if found { Status::Complete } else { not_found(args, &roots, named.len()) }
 }
 
 /// Searches a bundle and returns the objects of a span, or an empty list for a trace. Returns `None` if the bundle does
 /// not contain the trace or span.
-fn search(path: &Path, query: &TraceQuery) -> anyhow::Result<Option<Vec<LocatedObject>>> {
-    let opened = OpenBundle::open(path)?;
+fn search(bundle: &Bundle, query: &TraceQuery) -> anyhow::Result<Option<Vec<LocatedObject>>> {
+    let opened = OpenBundle::open_named(bundle)?;
     if !holds_trace(opened.reader(), query)? {
         return Ok(None);
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -21,7 +20,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// errors to stderr and returns the worst status.
 pub(super) fn for_each_bundle<T: Send>(
     bundles: &[Bundle],
-    work: impl Fn(&Path) -> anyhow::Result<T> + Sync,
+    work: impl Fn(&Bundle) -> anyhow::Result<T> + Sync,
     mut report: impl FnMut(&Bundle, anyhow::Result<T>) -> anyhow::Result<Status>,
 ) -> Status {
     let progress = BundleBar::new(bundles.len());
@@ -34,7 +33,7 @@ pub(super) fn for_each_bundle<T: Send>(
             scope.spawn(move || {
                 while let place = next.fetch_add(1, Ordering::Relaxed)
                     && let Some(bundle) = bundles.get(place)
-                    && sender.send((place, work(&bundle.path))).is_ok()
+                    && sender.send((place, work(bundle))).is_ok()
                 {}
             });
         }

@@ -8,10 +8,11 @@ use otel_trace::graph::{self, Graph, Joined, Severity, Snapshots};
 use otel_trace::reduce::{Options, reduce};
 
 use super::archive::OpenBundle;
+use super::bundles::{self, Bundle};
 use super::joined::{self, Roots};
 use super::parallel::{for_each_bundle, report_error};
 use super::run_outcome::RunOutcome;
-use super::{Status, bundles, exit_with_usage, output};
+use super::{Status, exit_with_usage, output};
 
 /// Rebuild the graph of a run: conversation, operations, and information flow between agents
 ///
@@ -88,8 +89,8 @@ pub(super) fn run(args: &Args) -> Status {
     }
     let options = Options::default().strict(args.strict);
     let snapshots = args.snapshots.into();
-    let write = |bundle: &Path| {
-        let opened = OpenBundle::open(bundle)?;
+    let write = |bundle: &Bundle| {
+        let opened = OpenBundle::open_named(bundle)?;
         let graph = reduce(opened.reader(), &options)?.graph;
         let written = write(&graph, &opened, args.output.as_deref(), snapshots)?;
         Ok((graph, written))
@@ -130,7 +131,7 @@ fn write(
             return Ok(None);
         }
         Some(path) => path.to_owned(),
-        None => bundle.state_file(),
+        None => return bundle.write_state(graph, form).map(Some),
     };
     graph::write_state_file(graph, &path, form)?;
     Ok(Some(path))

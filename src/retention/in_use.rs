@@ -13,13 +13,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::bundle::{OwnProcess, file, parse_staged_name};
+use crate::bundle::{Directory, EntryKind, OwnProcess, file, parse_staged_name};
 
 /// Time without a new line after which a bundle without an end may be removed, if its program does not publish claims.
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Length of a slot in a lock file, in bytes. A slot holds the name of one bundle's directory; no file name is longer.
 const SLOT: usize = 256;
+
+/// Maximum length of a lock file that is read, in bytes: a quarter of a million bundles that one process writes to at once.
+const MAX_LOCK_BYTES: u64 = 64 << 20;
 
 const PREFIX: &str = ".otel-trace-";
 const SUFFIX: &str = ".lock";
@@ -153,24 +156,24 @@ impl Claims {
     /// Returns the error of the file system. Then every bundle may be in use.
     pub(super) fn read(root: &Path) -> io::Result<Self> {
         let (mut claims, mut existing, mut dead) = (Self::default(), HashSet::new(), Vec::new());
-        for entry in root.read_dir()? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
+        let root = Directory::open(root)?;
+        for (name, kind) in root.entries()? {
+            let Ok(name) = name.into_string() else { continue };
             let is_lock = name.starts_with(PREFIX) && name.ends_with(SUFFIX);
-            if !is_lock || !entry.file_type()?.is_file() {
+            if !is_lock || kind != EntryKind::File {
                 existing.insert(parse_staged_name(&name).map(str::to_owned).unwrap_or(name));
                 continue;
             }
-            match LockFile::read(&entry.path())? {
+            match LockFile::read(&root, &name)? {
                 None => {}
                 Some(LockFile { names, is_locked: true, .. }) => claims.in_use.extend(names),
-                Some(file) => dead.push((entry.path(), file)),
+                Some(file) => dead.push((name, file)),
             }
         }
-        for (path, LockFile { names, last_write, .. }) in dead {
+        for (lock, LockFile { names, last_write, .. }) in dead {
             let abandoned: Vec<_> = names.into_iter().filter(|name| existing.contains(name)).collect();
             if abandoned.is_empty() || elapsed_since(SystemTime::now(), last_write) >= ABANDONED_AFTER {
-                let _ = fs::remove_file(path);
+                let _ = root.remove_file(lock.as_ref());
             }
             claims.abandoned.extend(abandoned);
         }
@@ -187,8 +190,8 @@ struct LockFile {
 
 impl LockFile {
     /// Reads a lock file. Returns `None` if it is empty or gone: a new file is empty until it is locked.
-    fn read(path: &Path) -> io::Result<Option<Self>> {
-        let mut file = match File::open(path) {
+    fn read(root: &Directory, name: &str) -> io::Result<Option<Self>> {
+        let file = match root.open_file(name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -199,7 +202,7 @@ impl LockFile {
             Err(TryLockError::Error(error)) => return Err(error),
         };
         let mut text = String::new();
-        file.read_to_string(&mut text)?;
+        (&file).take(MAX_LOCK_BYTES).read_to_string(&mut text)?;
         let last_write = file.metadata()?.modified()?;
         let names = text.lines().map(str::trim_end).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         Ok((!text.is_empty()).then_some(Self { names, is_locked, last_write }))

@@ -19,7 +19,6 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::destination::Destination;
-use crate::bundle::file::{self, VerifiedDirectories};
 use crate::bundle::{
     BodyBuf, BundleError, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions, is_pack,
 };
@@ -245,16 +244,13 @@ impl Conversion<'_> {
 
     /// Copies the files of payloads that no line references, or only lines that cannot be parsed.
     fn copy_unreferenced_files(&self) -> io::Result<()> {
-        let Ok(entries) = self.bundle.path().join(Manifest::PAYLOADS).read_dir() else { return Ok(()) };
-        let verified = VerifiedDirectories::default();
-        for entry in entries.filter_map(Result::ok) {
-            let name = entry.file_name();
+        for name in self.bundle.payload_file_names() {
             let Some(path) = name.to_str().map(|name| format!("{}/{name}", Manifest::PAYLOADS)) else { continue };
             let is_copied = |it: &Option<ConvertedPayload>| it.is_some();
             if self.converted.get(&(PathBuf::from(&path), None, None, None)).is_some_and(is_copied) {
                 continue;
             }
-            if let Ok(mut from) = file::open_inside(self.bundle.path(), &path, &verified)
+            if let Ok(mut from) = self.bundle.open_file(&path)
                 && let Some(mut to) = self.destination.create_payload_file(&path)?
             {
                 io::copy(&mut from, &mut to)?;

@@ -4,11 +4,14 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::bundle::{BundleError, ErrorKind, Manifest, file, is_pack};
+use crate::bundle::{BundleError, Directory, ErrorKind, Manifest, is_pack};
 
 /// A new directory that is removed on drop unless it has been published. It holds only files created through this type.
 pub(super) struct Destination {
+    /// Path of the directory under its temporary name.
     path: PathBuf,
+    directory: Directory,
+    parent: Directory,
     dest: PathBuf,
 }
 
@@ -28,12 +31,15 @@ impl Destination {
             return Err(BundleError::new(ErrorKind::Io, dest, "is not the path of a directory that can be created"));
         };
         let name = format!(".{}.{}.tmp", name.to_string_lossy(), uuid::Uuid::new_v4());
-        let this = Self { path: parent.join(name), dest: absolute };
-        // `create_dirs` would create missing parents; `create_dir` fails instead.
-        let created = fs::create_dir(&this.path)
-            .and_then(|()| fs::remove_dir(&this.path))
-            .and_then(|()| file::create_dirs(&this.path.join(Manifest::PAYLOADS)));
-        created.map_err(|error| BundleError::io(dest, "cannot create this directory", error))?;
+        let path = parent.join(&name);
+        let created = Directory::open(parent).and_then(|parent| {
+            parent.create_directory(&name)?;
+            Ok((parent, Directory::open_unlinked(&path)?))
+        });
+        let not_created = |error| BundleError::io(dest, "cannot create this directory", error);
+        let (parent, directory) = created.map_err(not_created)?;
+        let this = Self { path, directory, parent, dest: absolute.clone() };
+        this.directory.create_directory(Manifest::PAYLOADS).map_err(not_created)?;
         Ok(this)
     }
 
@@ -44,7 +50,7 @@ impl Destination {
 
     /// Creates a file at a path relative to the bundle.
     pub(super) fn create_file(&self, path: &str) -> io::Result<File> {
-        file::create(&self.path.join(path))
+        self.directory.create_file(path)
     }
 
     /// Creates the file of a payload at the path of its reference in the copied bundle, which may be any string.
@@ -52,19 +58,12 @@ impl Destination {
     /// Returns `None` if the path leads out of the directory, names an existing file or is not a valid file name, or if
     /// it is reserved for another file of a bundle.
     pub(super) fn create_payload_file(&self, path: &str) -> io::Result<Option<File>> {
-        let steps: Option<PathBuf> = Path::new(path)
-            .components()
-            .filter(|step| *step != Component::CurDir)
-            .map(|step| if let Component::Normal(name) = step { Some(name) } else { None })
-            .collect();
-        let Some(steps) = steps.filter(|steps| !steps.as_os_str().is_empty()) else { return Ok(None) };
+        let steps: PathBuf = Path::new(path).components().filter(|step| *step != Component::CurDir).collect();
         let is_taken = [Manifest::FILE, Manifest::LOG].iter().any(|name| steps == Path::new(name));
-        if is_taken || is_pack(path) || steps.ends_with("state.json") {
+        if is_taken || is_pack(path) {
             return Ok(None);
         }
-        let target = self.path.join(steps);
-        let created = target.parent().map_or(Ok(()), file::create_dirs).and_then(|()| file::create(&target));
-        match created {
+        match self.directory.create_file(path) {
             Ok(file) => Ok(Some(file)),
             Err(error) if is_name_error(&error) => Ok(None),
             Err(error) => Err(error),
@@ -81,8 +80,9 @@ impl Destination {
             let message = "something was created here meanwhile; choose a path that does not exist";
             return Err(BundleError::new(ErrorKind::Exists, &self.dest, message));
         }
-        fs::rename(&self.path, &self.dest)
-            .map_err(|error| BundleError::io(&self.dest, "cannot move the new bundle here", error))
+        let names = self.path.file_name().zip(self.dest.file_name());
+        let renamed = names.map_or(Ok(()), |(from, to)| self.parent.rename(from, to));
+        renamed.map_err(|error| BundleError::io(&self.dest, "cannot move the new bundle here", error))
     }
 }
 

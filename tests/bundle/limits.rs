@@ -293,6 +293,32 @@ fn retention_never_touches_foreign_files() {
     assert!(root.path().join("notes/trace.jsonl").exists() && root.path().join("joined.json").exists());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn retention_removes_nothing_behind_a_link_that_is_swapped_in() {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (foreign, _) = record_run(elsewhere.path(), Limits::default());
+    set_age(&foreign, 100);
+    let whole = bytes_below(&foreign);
+    let mut removed = 0;
+    for round in 0..40 {
+        let (old, _) = record_run(root.path(), Limits::default());
+        set_age(&old, 50);
+        let link = elsewhere.path().join(round.to_string());
+        std::os::unix::fs::symlink(&foreign, &link).unwrap();
+        std::thread::scope(|scope| {
+            // Ends when the bundle is removed: then nothing is at its path that could change places.
+            scope.spawn(|| while renameat_with(CWD, &old, CWD, &link, RenameFlags::EXCHANGE).is_ok() {});
+            while old.symlink_metadata().is_ok() {
+                removed += record_run(root.path(), Limits::default().root(Bounds::new().bytes(1))).1;
+            }
+        });
+        assert_eq!(bytes_below(&foreign), whole);
+    }
+    assert!(removed >= 40, "{removed}");
+}
+
 /// A child process that keeps running, with an open recording if its test opens one, until it is killed or its stdin
 /// is closed.
 struct RunningProcess(Child);

@@ -5,3 +5,5 @@
 mod hostile_names;
 mod pack;
 mod reduce_and_check;
+#[cfg(target_os = "linux")]
+mod swapped_links;

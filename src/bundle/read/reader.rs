@@ -1,15 +1,18 @@
 //! Reads bundles of any recorder and in any state: complete, unfinished or damaged.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
 use super::line::Lines;
+use super::state_file;
 use super::unnamed::{NamedPlaces, UnnamedPayload};
 use crate::bundle::error::{BundleError, ErrorKind};
-use crate::bundle::fs::file::{self, OpenError, VerifiedDirectories};
+use crate::bundle::fs::{BundleDirectory, Directory, OpenError};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::store::{PayloadError, StoredBody, Stores};
 use crate::event::{ParentProcess, PayloadRef, SCHEMA_VERSION};
@@ -26,32 +29,55 @@ const MAX_NAMED_BUNDLES: usize = 3;
 
 /// A reader for one bundle on disk.
 ///
-/// The bundle is untrusted: no file outside of its directory is opened. A reader can be used by any number of threads
-/// at once.
+/// The bundle is untrusted: no file outside of its directory is opened, even if links are swapped in while it is read,
+/// because everything is opened relative to the handle of its directory. A reader can be used by any number of threads at
+/// once.
 #[derive(Debug)]
 pub struct Reader {
-    path: PathBuf,
+    directory: Arc<BundleDirectory>,
     manifest: Manifest,
     parent_error: Option<String>,
     stores: Stores,
 }
 
 impl Reader {
-    /// Opens the bundle in this directory and reads its manifest.
+    /// Opens the bundle in this directory and reads its manifest. A link at the path is followed.
     ///
     /// # Errors
     /// Returns [`ErrorKind::NotABundle`] if the directory, its manifest or its log is missing or is not valid,
     /// [`ErrorKind::Version`] if the manifest has an unknown version of the format, and [`ErrorKind::Io`] if a file
     /// cannot be read.
     pub fn open(bundle: &Path) -> Result<Self, BundleError> {
-        let (manifest, parent_error) = read_manifest(bundle)?;
-        open(bundle, Manifest::LOG)?;
-        Ok(Self { path: bundle.to_owned(), manifest, parent_error, stores: Stores::new(bundle) })
+        Self::from_directory(bundle, Directory::open(bundle))
+    }
+
+    /// Opens a bundle that was found in the listing of a root directory. A link in the root is not followed: the bundle
+    /// behind it is none of this root, and it may be swapped in after the listing.
+    ///
+    /// # Errors
+    /// Returns an error like [`open`](Self::open), and [`ErrorKind::NotABundle`] if the path is that of a link.
+    pub fn open_in_root(bundle: &Path) -> Result<Self, BundleError> {
+        match Directory::open_unlinked(bundle) {
+            Err(_) if bundle.is_symlink() => {
+                let message = "is a symbolic link, which is not followed in a root directory; name the bundle itself";
+                Err(BundleError::new(ErrorKind::NotABundle, bundle, message))
+            }
+            opened => Self::from_directory(bundle, opened),
+        }
+    }
+
+    fn from_directory(bundle: &Path, opened: io::Result<Directory>) -> Result<Self, BundleError> {
+        let opened = opened.map_err(|error| open_error(bundle, Manifest::FILE, OpenError::Io(error)))?;
+        let directory = Arc::new(BundleDirectory::from_open(bundle, opened));
+        let (manifest, parent_error) = read_manifest(&directory)?;
+        open(&directory, Manifest::LOG)?;
+        let stores = Stores::new(&directory);
+        Ok(Self { directory, manifest, parent_error, stores })
     }
 
     /// Returns the directory of the bundle.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.directory.path()
     }
 
     /// Returns the manifest of the bundle, which identifies the recording.
@@ -69,14 +95,14 @@ impl Reader {
     /// # Errors
     /// Returns a [`BundleError`] if the log cannot be opened.
     pub fn lines(&self) -> Result<Lines, BundleError> {
-        Ok(Lines::new(open(&self.path, Manifest::LOG)?, self.path.join(Manifest::LOG)))
+        Ok(Lines::new(self.open_file(Manifest::LOG)?, self.path().join(Manifest::LOG)))
     }
 
     /// Returns `true` if the log contains a text, ignoring ASCII case. Searches the bytes without parsing the lines.
     #[cfg(feature = "otlp")]
     pub(crate) fn log_contains(&self, text: &str) -> Result<bool, BundleError> {
-        let path = self.path.join(Manifest::LOG);
-        let mut log = open(&self.path, Manifest::LOG)?;
+        let path = self.path().join(Manifest::LOG);
+        let mut log = self.open_file(Manifest::LOG)?;
         let text = text.to_ascii_lowercase();
         let finder = memchr::memmem::Finder::new(&text);
         let mut bytes = vec![0; SEARCH_BUFFER_BYTES.max(2 * text.len())];
@@ -101,7 +127,23 @@ impl Reader {
 
     /// Opens a file of the bundle for reading. `name` is its path relative to the bundle.
     pub(crate) fn open_file(&self, name: &str) -> Result<File, BundleError> {
-        open(&self.path, name)
+        open(&self.directory, name)
+    }
+
+    /// Returns the names of all files in the directory of payloads, sorted. Returns an empty list if it cannot be listed.
+    pub(crate) fn payload_file_names(&self) -> Vec<OsString> {
+        let names = self.directory.directory().and_then(|bundle| bundle.names_in(Manifest::PAYLOADS));
+        names.unwrap_or_default()
+    }
+
+    /// Writes the graph of the bundle to its `state.json`: an existing file is replaced once the new one is complete. On
+    /// Unix, only the owner can read the file, because it contains the content of payloads.
+    ///
+    /// # Errors
+    /// Returns [`ErrorKind::Io`] if something other than a file is there, or if the file cannot be written. Then nothing of
+    /// it stays.
+    pub fn write_state(&self, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), BundleError> {
+        state_file::write(&self.directory, write)
     }
 
     /// Reads the payload of a payload reference.
@@ -117,7 +159,7 @@ impl Reader {
     /// path.
     #[cfg(feature = "otlp")]
     pub(crate) fn contains_path(&self, reference: &PayloadRef) -> bool {
-        crate::bundle::fs::file::stays_inside(&self.path, &reference.path)
+        !matches!(self.directory.open_file(&reference.path), Err(OpenError::Path(_)))
     }
 
     /// Returns the payloads in the stores of the bundle that are not at one of these places, in order of their places.
@@ -132,7 +174,7 @@ impl Reader {
     }
 }
 
-fn read_manifest(bundle: &Path) -> Result<(Manifest, Option<String>), BundleError> {
+fn read_manifest(bundle: &BundleDirectory) -> Result<(Manifest, Option<String>), BundleError> {
     #[derive(serde::Deserialize)]
     struct Versioned {
         schema_version: u32,
@@ -143,7 +185,7 @@ fn read_manifest(bundle: &Path) -> Result<(Manifest, Option<String>), BundleErro
         parent: Option<&'a RawValue>,
     }
 
-    let path = bundle.join(Manifest::FILE);
+    let path = bundle.path().join(Manifest::FILE);
     let mut text = Vec::new();
     let read = open(bundle, Manifest::FILE)?.take(MAX_MANIFEST_BYTES).read_to_end(&mut text);
     read.map_err(|error| BundleError::io(&path, "cannot be read", error))?;
@@ -163,14 +205,19 @@ fn read_manifest(bundle: &Path) -> Result<(Manifest, Option<String>), BundleErro
     Ok((manifest, parent_error))
 }
 
-fn open(bundle: &Path, name: &str) -> Result<File, BundleError> {
-    file::open_inside(bundle, name, &VerifiedDirectories::default()).map_err(|error| match error {
+fn open(bundle: &BundleDirectory, name: &str) -> Result<File, BundleError> {
+    bundle.open_file(name).map_err(|error| open_error(bundle.path(), name, error))
+}
+
+/// Returns the error of a file that a bundle needs.
+fn open_error(bundle: &Path, name: &str, error: OpenError) -> BundleError {
+    match error {
         OpenError::Path(reason) => BundleError::new(ErrorKind::NotABundle, &bundle.join(name), reason),
         OpenError::Io(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             BundleError::new(ErrorKind::NotABundle, bundle, describe_missing(bundle, name))
         }
         OpenError::Io(error) => BundleError::io(&bundle.join(name), "cannot be opened", error),
-    })
+    }
 }
 
 /// Describes a directory that is not a bundle: its actual contents, and the files that a bundle needs.

@@ -2,15 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{BodyBuf, Location, MAX_PAYLOAD_BYTES, PayloadError, PayloadErrorKind, PayloadStore, StoredBody};
-use crate::bundle::fs::file::{self, VerifiedDirectories};
-use crate::bundle::fs::{Disk, RealDisk};
+use crate::bundle::fs::{BundleDirectory, Disk, EntryKind, RealDisk};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::payload::ReadyBody;
 use crate::bundle::read::{NamedPlaces, StorePlace, UnnamedPayload, file_number};
@@ -19,21 +18,20 @@ use crate::event::{PayloadKind, PayloadRef, RawPayloadId, ThreadId};
 /// The payload store of one file per payload, as format 1 defines it.
 #[derive(Debug)]
 pub(in crate::bundle) struct Files {
-    bundle: PathBuf,
+    bundle: Arc<BundleDirectory>,
     disk: Arc<dyn Disk>,
-    verified: VerifiedDirectories,
     written: AtomicU64,
 }
 
 impl Files {
     /// Creates the store of the bundle in this directory.
-    pub(in crate::bundle) fn new(bundle: &Path) -> Self {
+    pub(in crate::bundle) fn new(bundle: Arc<BundleDirectory>) -> Self {
         Self::with_disk(Arc::new(RealDisk), bundle)
     }
 
     /// Creates the store of the bundle in this directory, which writes to the given disk.
-    pub(in crate::bundle) fn with_disk(disk: Arc<dyn Disk>, bundle: &Path) -> Self {
-        Self { bundle: bundle.to_owned(), disk, verified: VerifiedDirectories::default(), written: AtomicU64::new(0) }
+    pub(in crate::bundle) fn with_disk(disk: Arc<dyn Disk>, bundle: Arc<BundleDirectory>) -> Self {
+        Self { bundle, disk, written: AtomicU64::new(0) }
     }
 
     /// Returns the path of the payload with this number, relative to the bundle.
@@ -42,14 +40,16 @@ impl Files {
         format!("{}/{number}.{extension}", Manifest::PAYLOADS)
     }
 
+    /// Returns the path of a file in the bundle, for the disk that the writer uses.
+    fn file_path(&self, path: &str) -> PathBuf {
+        self.bundle.path().join(path)
+    }
+
     /// Returns the payloads that are not at one of these places, in order of their numbers. Follows no link.
     pub(in crate::bundle) fn unnamed(&self, named: &NamedPlaces) -> Vec<UnnamedPayload> {
-        let directory = self.bundle.join(Manifest::PAYLOADS);
-        let is_directory = directory.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
-        let entries = directory.read_dir().ok().filter(|_| is_directory).into_iter().flatten().flatten();
-        let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-        let unnamed = files.filter_map(|entry| {
-            let name = entry.file_name();
+        let entries = self.bundle.payloads().ok().and_then(|payloads| payloads.entries().ok()).unwrap_or_default();
+        let files = entries.into_iter().filter(|(_, kind)| *kind == EntryKind::File);
+        let unnamed = files.filter_map(|(name, _)| {
             let (name, place) = (name.to_str()?, StorePlace::File(file_number(name.to_str()?)?));
             let path = format!("{}/{name}", Manifest::PAYLOADS);
             let location = Location { path, offset: None, length: None, hash: None };
@@ -78,7 +78,7 @@ impl PayloadStore for Files {
         body: &mut BodyBuf,
     ) -> io::Result<Location> {
         let path = Self::path(number, body);
-        let target = self.bundle.join(&path);
+        let target = self.file_path(&path);
         // A temporary name is not needed: no reader looks for the file before the event that references it is written.
         let file = self.disk.create(&target)?;
         if let Err(error) = file.write_all(body.bytes()) {
@@ -92,10 +92,10 @@ impl PayloadStore for Files {
     }
 
     fn sync(&self, locations: &mut Vec<Location>) -> io::Result<()> {
-        let sync = |location: &Location| self.disk.open(&self.bundle.join(&location.path))?.sync();
+        let sync = |location: &Location| self.disk.open(&self.file_path(&location.path))?.sync();
         let results: Vec<_> = locations.iter().map(sync).collect();
         // A file whose name is not on the disk does not survive.
-        self.disk.sync_dir(&self.bundle.join(Manifest::PAYLOADS))?;
+        self.disk.sync_dir(&self.file_path(Manifest::PAYLOADS))?;
         let mut outcomes = results.iter();
         locations.retain(|_| outcomes.next().is_some_and(Result::is_err));
         // A missing file is the least important error: it is returned only if there is no other.
@@ -109,7 +109,7 @@ impl PayloadStore for Files {
 
     fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
         let bad = |why| PayloadError::new(reference, why);
-        let file = file::open_inside(&self.bundle, &reference.path, &self.verified).map_err(|it| bad(it.into()))?;
+        let file = self.bundle.open_file(&reference.path).map_err(|it| bad(it.into()))?;
         let length = file.metadata().map_err(|error| bad(PayloadErrorKind::Io(error)))?.len();
         // A file of this store holds one whole payload.
         let named = reference.length.unwrap_or(length);

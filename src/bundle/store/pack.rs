@@ -53,11 +53,10 @@ mod scan;
 mod tests;
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::{BodyBuf, Location, MAX_PAYLOAD_BYTES, PayloadError, PayloadStore, StoredBody};
-use crate::bundle::fs::{Disk, OpenFiles, RealDisk};
+use crate::bundle::fs::{BundleDirectory, Disk, OpenFiles, RealDisk};
 use crate::bundle::read::{NamedPlaces, UnnamedPayload};
 use crate::event::{PayloadKind, PayloadRef, ThreadId};
 use base_cache::{PreviousPayload, StoreId};
@@ -133,7 +132,7 @@ pub(in crate::bundle) struct Pack {
 
 impl Pack {
     /// Creates the store of the bundle in this directory.
-    pub(in crate::bundle) fn new(bundle: &Path) -> Self {
+    pub(in crate::bundle) fn new(bundle: Arc<BundleDirectory>) -> Self {
         Self::with_disk(Arc::new(RealDisk), bundle, Arc::default(), Arc::default())
     }
 
@@ -141,12 +140,12 @@ impl Pack {
     /// in `base_cache`.
     pub(in crate::bundle) fn with_disk(
         disk: Arc<dyn Disk>,
-        bundle: &Path,
+        bundle: Arc<BundleDirectory>,
         base_cache: Arc<BaseCache>,
         open_files: Arc<OpenFiles>,
     ) -> Self {
         Self {
-            file: Arc::new(PackFile::new(disk, bundle.join(PACK), open_files)),
+            file: Arc::new(PackFile::new(disk, bundle.path().join(PACK), open_files)),
             reader: PackReader::new(bundle),
             id: base_cache.new_store(),
             base_cache,

@@ -1,14 +1,19 @@
 //! The contents of a root directory: bundles, and leftovers of dead processes.
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::bundle::{Manifest, parse_staged_name};
+use crate::bundle::{Directory, EntryKind, Manifest, parse_staged_name};
 
 /// Number of bytes at the end of a log in which its end event is searched for.
 const TAIL: u64 = 4096;
+
+/// Depth to which the directories of a bundle are measured. A recorder nests none in the directory of payloads; each level
+/// is an open directory.
+const MAX_DEPTH: usize = 8;
 
 /// Prefix of the name of a bundle's directory that is being removed. The dot hides the directory, and the prefix marks
 /// it as created by this crate.
@@ -76,10 +81,10 @@ impl TemporaryDirectory {
 impl BundleEntry {
     /// Inspects a directory. Returns `None` if it is not a bundle or no longer exists.
     fn new(path: PathBuf, with_bytes: bool) -> Option<Self> {
-        let file = |name| fs::symlink_metadata(path.join(name)).ok().filter(|found| found.is_file());
-        file(Manifest::FILE)?;
-        let last_write = file(Manifest::LOG)?.modified().ok()?;
-        let bytes = if with_bytes { bytes_below(&path) } else { 0 };
+        let bundle = Directory::open_unlinked(&path).ok()?;
+        bundle.status(OsStr::new(Manifest::FILE)).ok().filter(|found| found.kind == EntryKind::File)?;
+        let last_write = bundle.open_file(Manifest::LOG).and_then(|log| log.metadata()?.modified()).ok()?;
+        let bytes = if with_bytes { bytes_below(&bundle, MAX_DEPTH) } else { 0 };
         Some(Self { path, last_write, bytes })
     }
 
@@ -95,7 +100,8 @@ impl BundleEntry {
 
     /// Returns `true` if the bundle's log ends with the end event of the run.
     pub(super) fn is_ended(&self) -> bool {
-        let tail = File::open(self.path.join(Manifest::LOG)).and_then(|mut log| {
+        let log = Directory::open_unlinked(&self.path).and_then(|bundle| bundle.open_file(Manifest::LOG));
+        let tail = log.and_then(|mut log| {
             let length = log.metadata()?.len();
             log.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
             let mut tail = Vec::new();
@@ -119,13 +125,16 @@ impl BundleEntry {
     }
 }
 
-/// Returns the total length of all files below a directory. Files that cannot be inspected count as empty.
-fn bytes_below(directory: &Path) -> u64 {
-    let entries = directory.read_dir().into_iter().flatten().filter_map(Result::ok);
-    let bytes = entries.map(|entry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
+/// Returns the total length of all files below an open directory, as far as it is nested no deeper than `depth`. Files that
+/// cannot be inspected count as empty.
+fn bytes_below(directory: &Directory, depth: usize) -> u64 {
+    let entries = directory.entries().unwrap_or_default();
+    let bytes = entries.into_iter().map(|(name, kind)| match kind {
+        EntryKind::File => directory.status(&name).map_or(0, |found| found.length),
+        EntryKind::Directory if depth > 0 => {
+            directory.open_directory(&name).map_or(0, |below| bytes_below(&below, depth - 1))
+        }
+        EntryKind::Directory | EntryKind::Link | EntryKind::Special => 0,
     });
     bytes.sum()
 }

@@ -2,7 +2,7 @@
 //! of those records.
 
 use std::fs::File;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,13 +13,13 @@ use super::header::{Base, FILE_HEADER, Header, MAX_HEADER, check_file_header};
 use super::read_at::read_exact_at;
 use super::recent::RecentBodies;
 use super::{PACK, repeats_history};
-use crate::bundle::fs::file::{self, VerifiedDirectories};
+use crate::bundle::fs::BundleDirectory;
 use crate::event::PayloadRef;
 
 /// Reads payloads from a pack.
 #[derive(Debug)]
 pub(super) struct PackReader {
-    bundle: PathBuf,
+    bundle: Arc<BundleDirectory>,
     file: OnceLock<File>,
     recent: RecentBodies,
     /// Number of reads of the file, for a test that bounds it.
@@ -58,8 +58,7 @@ pub(crate) fn is_pack(path: &str) -> bool {
 
 impl PackReader {
     /// Creates a reader for the pack of the bundle in this directory. The pack is opened with the first payload.
-    pub(super) fn new(bundle: &Path) -> Self {
-        let bundle = bundle.to_owned();
+    pub(super) fn new(bundle: Arc<BundleDirectory>) -> Self {
         Self { bundle, file: OnceLock::new(), recent: RecentBodies::default(), reads: AtomicU64::new(0) }
     }
 
@@ -180,7 +179,7 @@ impl PackReader {
         if let Some(file) = self.file.get() {
             return Ok(file);
         }
-        let file = file::open_inside(&self.bundle, PACK, &VerifiedDirectories::default())?;
+        let file = self.bundle.open_file(PACK)?;
         let mut head = [0; FILE_HEADER.len()];
         read_exact_at(&file, &mut head, 0)
             .map_err(|_| PayloadErrorKind::Damaged("is in a file that is not a pack: its first bytes differ"))?;

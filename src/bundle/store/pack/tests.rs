@@ -51,7 +51,7 @@ impl Fixture {
 }
 
 fn open(bundle: &Path) -> Pack {
-    Pack::new(bundle)
+    Pack::new(BundleDirectory::new(bundle).into())
 }
 
 fn reference(kind: PayloadKind, location: Location) -> PayloadRef {
