@@ -11,9 +11,11 @@ mod assignment;
 mod command;
 mod credentials;
 mod custom_patterns;
+mod event_ids;
 mod event_text;
 mod harmless;
 mod header;
+mod id_member;
 mod line;
 mod markup;
 mod masked;
@@ -46,3 +48,4 @@ pub use redactor::Redactor;
 pub(crate) use redactor::redact_text;
 #[cfg(feature = "otlp")]
 pub(crate) use rules::Rules;
+pub(crate) use secret_span::SecretSpan;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::event::{ParentProcess, RawJson, RolloutId, SCHEMA_VERSION, ThreadId, TraceId, UnixMillis};
+use crate::mask::Masking;
 
 /// Maximum length of an id in the name of a bundle's directory, in characters. All of these characters are ASCII.
 const MAX_ID_IN_NAME: usize = 64;
@@ -84,6 +85,16 @@ impl Manifest {
     #[must_use]
     pub fn sent_with(self, otel_resource: Option<RawJson>) -> Self {
         Self { otel_resource, ..self }
+    }
+
+    /// Masks the secrets in the ids that the program gave: those of the run, of its root thread and of the parent.
+    pub(crate) fn masked_by(self, masking: &Masking) -> Self {
+        Self {
+            rollout_id: masking.masked_id(&self.rollout_id).into_owned(),
+            root_thread_id: masking.masked_id(&self.root_thread_id).into_owned(),
+            parent: self.parent.map(|parent| masking.masked_parent(parent)),
+            ..self
+        }
     }
 
     /// Returns the name of the bundle's directory, `trace-<trace_id>-<root_thread_id>`. In both ids, characters other

@@ -14,7 +14,7 @@ use super::{Status, output, pack};
 ///
 /// The original bundle is not changed. In the copy, text that looks like a credential and the values of names like
 /// `authorization` or `password` are replaced by `[masked:<kind>:<hash>]`: in the log, in every payload, and in JSON
-/// inside of text. A secret has the same placeholder in the whole copy, and a different one in the next copy. All other
+/// inside of text. In ids it is `masked-<kind>-<hash>`. A secret has the same placeholder in the whole copy, and a different one in the next copy. All other
 /// bytes stay as they are. The payloads of a pack become separate files. A program can mask in the same way while it
 /// records (`RecorderBuilder::mask` in the library), so that secrets never reach the disk.
 ///

@@ -124,11 +124,19 @@ fn find_at(text: &[u8], at: usize) -> Option<SecretSpan> {
 /// Returns the kind in the placeholder of a secret: the kind of a known credential that the whole secret has the shape
 /// of, or `secret` if there is none.
 pub(super) fn kind_of(secret: &[u8]) -> &'static str {
-    let is_whole = |shape: &&Shape| {
+    shape_of(secret).map_or("secret", |shape| shape.kind)
+}
+
+/// Returns `true` if the whole text has the shape of a known credential.
+pub(super) fn is_known(secret: &[u8]) -> bool {
+    shape_of(secret).is_some()
+}
+
+fn shape_of(secret: &[u8]) -> Option<&'static Shape> {
+    SHAPES.iter().find(|shape| {
         let tail = secret.strip_prefix(shape.prefix.as_bytes());
         tail.is_some_and(|tail| (shape.tail)(tail) == Some(tail.len()))
-    };
-    SHAPES.iter().find(is_whole).map_or("secret", |shape| shape.kind)
+    })
 }
 
 fn is_alphanumeric(byte: u8) -> bool {

@@ -1,7 +1,7 @@
 //! What cannot be a secret, whatever name stands before it: [`is_harmless`].
 
 use super::names::Names;
-use super::placeholder::{PREFIX, is_placeholder};
+use super::placeholder::{begins_placeholder, is_placeholder};
 use super::program_text::without_comment;
 use super::scan;
 use super::scheme::is_scheme;
@@ -155,7 +155,7 @@ fn is_template(value: &[u8]) -> bool {
         [b'%', b'(', name @ .., b')', b's'] => is_name(name),
         b"%s" | b"%s." | b"%v" | b"%d" | b"({})" => true,
         // Also of a placeholder that somebody cut.
-        _ => value.starts_with(PREFIX.as_bytes()),
+        _ => begins_placeholder(value),
     }
 }
 

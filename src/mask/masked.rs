@@ -1,8 +1,9 @@
-//! Values whose texts were masked: [`Masked`].
+//! Values whose texts and ids were masked: [`Masked`].
 
 use std::borrow::Cow;
 use std::ops::Deref;
 
+use super::event_ids::mask_ids;
 use super::event_text::map_texts;
 use super::masking::Masking;
 use crate::event::Event;
@@ -12,9 +13,9 @@ use crate::event::Event;
 pub(crate) struct Masked<T>(T);
 
 impl Masked<Event> {
-    /// Masks the texts of an event.
+    /// Masks the texts and the ids of an event.
     pub(crate) fn new(event: Event, masking: &Masking) -> Self {
-        let masked = match map_texts(&event, |text| masking.mask_event_text(text)) {
+        let masked = match mask_ids(map_texts(&event, |text| masking.mask_event_text(text)), masking) {
             Cow::Borrowed(_) => None,
             Cow::Owned(masked) => Some(masked),
         };

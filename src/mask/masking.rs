@@ -14,11 +14,11 @@ use super::needles::{AnyNeedle, Needles};
 use super::nesting::Nesting;
 use super::redactor::Redactor;
 use super::salt::Salt;
-use super::secret_span::SecretSpan;
+use super::secret_span::{Place, SecretSpan};
 use super::site::Site;
 use super::surroundings::Surroundings;
 use super::value::QuotedName;
-use super::{assignment, command, credentials, custom_patterns, names, secret_span};
+use super::{assignment, command, credentials, custom_patterns, id_member, names, secret_span};
 use crate::event::PayloadKind;
 
 /// The built-in masking: replaces secrets by placeholders of the form `[masked:<kind>:<12 hexadecimal digits>]`.
@@ -54,6 +54,10 @@ use crate::event::PayloadKind;
 /// Credentials with a known beginning are masked wherever they stand: keys of model providers and clouds, tokens of
 /// GitHub, GitLab, Slack, npm, Stripe and others, bearer tokens, JSON web tokens, private keys. So are the matches of the
 /// [patterns](Self::pattern) that the program adds.
+///
+/// A secret in an id becomes `masked-<kind>-<12 hexadecimal digits>`, with the hash of its placeholder elsewhere: in the ids of
+/// events, in the manifest and the name of the bundle's directory, and in the members of bodies whose names end with `id`. So
+/// what an id links stays linked. [Patterns](Self::pattern) and the program's [`Redactor`] do not apply to ids of events.
 ///
 /// # What is not masked
 /// What cannot be a secret stays: empty values, booleans and null, words for types and rights (`string`, `read`), numbers of
@@ -196,6 +200,21 @@ impl Masking {
 
     /// Returns the byte ranges of all secrets in a text, sorted and without overlap.
     pub(crate) fn find_secrets(&self, text: &[u8], is_json: bool) -> Vec<SecretSpan> {
+        let mut secrets = secret_span::merge(self.find_built_in(text));
+        if !secrets.is_empty() {
+            id_member::mark(text, self.names.as_ref().unwrap_or(&Names::default()), &mut secrets);
+        }
+        if self.custom_patterns.is_empty() {
+            return secrets;
+        }
+        for pattern in &self.custom_patterns {
+            custom_patterns::find(pattern, text, is_json, &mut secrets);
+        }
+        secret_span::merge(secrets)
+    }
+
+    /// Returns the byte ranges of the secrets that the built-in forms and the names find, in any order.
+    fn find_built_in(&self, text: &[u8]) -> Vec<SecretSpan> {
         let mut secrets = Vec::new();
         let finders = self.finders();
         if let Some(names) = self.names.as_ref().filter(|_| finders.any.may_be_in(text)) {
@@ -207,10 +226,36 @@ impl Masking {
             }
             find_in_commands(&finders.commands, text, &mut secrets);
         }
-        for pattern in &self.custom_patterns {
-            custom_patterns::find(pattern, text, is_json, &mut secrets);
-        }
-        secret_span::merge(secrets)
+        secrets
+    }
+
+    /// Masks an id. Returns `None` if it has no secret. An id has the same result here and in each JSON member that is an
+    /// id. The patterns of the program are not searched for: ids link objects.
+    pub(crate) fn id(&self, id: &str) -> Option<String> {
+        let secrets = self.find_in_id(id.as_bytes());
+        let masked = (!secrets.is_empty()).then(|| self.replace_secrets(id.as_bytes(), &secrets))?;
+        Some(String::from_utf8_lossy(&masked).into_owned())
+    }
+
+    /// Masks the id at the end of the name of a bundle's directory. Returns `None` if it has no secret.
+    pub(crate) fn directory(&self, name: &str) -> Option<String> {
+        let secrets: Vec<_> = self.find_in_directory(name.as_bytes()).collect();
+        let masked = (!secrets.is_empty()).then(|| self.replace_secrets(name.as_bytes(), &secrets))?;
+        Some(String::from_utf8_lossy(&masked).into_owned())
+    }
+
+    /// Returns the secrets in the id at the end of the name of a bundle's directory.
+    pub(crate) fn find_in_directory(&self, name: &[u8]) -> impl Iterator<Item = SecretSpan> {
+        // The id of the recording, a UUID, stands before the id: `trace-<uuid>-<id>`.
+        let mut dashes = memchr::memchr_iter(b'-', name);
+        let start = dashes.nth(5).map_or(0, |dash| dash + 1);
+        self.find_in_id(&name[start..]).into_iter().map(move |secret_span| secret_span.behind(start))
+    }
+
+    fn find_in_id(&self, id: &[u8]) -> Vec<SecretSpan> {
+        let mut secrets = secret_span::merge(self.find_built_in(id));
+        secrets.iter_mut().for_each(|secret_span| secret_span.place = Place::Id);
+        secrets
     }
 
     fn finders(&self) -> &Finders {

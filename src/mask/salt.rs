@@ -6,8 +6,8 @@ use std::fmt;
 use siphasher::sip::SipHasher24;
 
 use super::credentials;
-use super::placeholder::PREFIX;
-use super::secret_span::SecretSpan;
+use super::placeholder;
+use super::secret_span::{Place, SecretSpan};
 
 /// The key of the hash in placeholders. It is never written anywhere. `None` if there is no key; then the hash is 0.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,28 +32,30 @@ impl Salt {
         self.0.map_or(0, |key| SipHasher24::new_with_key(&key).hash(text))
     }
 
-    /// Returns the placeholder of a secret: `[masked:<kind>:<hash>]`. It depends on the key and the unescaped secret
-    /// only.
-    pub(super) fn placeholder(&self, secret: &[u8]) -> String {
+    /// Returns the placeholder of a secret. It depends on the key, the unescaped secret and its place only.
+    pub(super) fn placeholder(&self, secret: &[u8], place: Place) -> String {
         let secret = unescape_fully(secret);
-        let hash = self.hash(&secret) >> 16;
-        format!("{PREFIX}{}:{hash:012x}]", credentials::kind_of(&secret))
+        let (kind, hash) = (credentials::kind_of(&secret), self.hash(&secret) >> 16);
+        match place {
+            Place::Text | Place::Number(_) => placeholder::in_text(kind, hash),
+            Place::Id => placeholder::in_id(kind, hash),
+        }
     }
 
     /// Replaces the secrets, which must be sorted, by placeholders.
     pub(super) fn replace_secrets(&self, text: &[u8], secrets: &[SecretSpan]) -> Vec<u8> {
         let mut masked = Vec::with_capacity(text.len() + 32 * secrets.len());
         let mut done = 0;
-        for SecretSpan { range, quoted_at } in secrets {
+        for SecretSpan { range, place } in secrets {
             masked.extend_from_slice(&text[done..range.start]);
             let quote = |masked: &mut Vec<u8>| {
-                if let Some(level) = quoted_at {
+                if let Place::Number(level) = place {
                     masked.resize(masked.len() + level.before_quote(), b'\\');
                     masked.push(b'"');
                 }
             };
             quote(&mut masked);
-            masked.extend_from_slice(self.placeholder(&text[range.clone()]).as_bytes());
+            masked.extend_from_slice(self.placeholder(&text[range.clone()], *place).as_bytes());
             quote(&mut masked);
             done = range.end;
         }
@@ -126,18 +128,30 @@ mod tests {
         let secret = "a\"b\\c\nd/é";
         let mut escaped = secret.to_owned();
         for _ in 0..4 {
-            assert_eq!(salt.placeholder(escaped.as_bytes()), salt.placeholder(secret.as_bytes()));
+            assert_eq!(
+                salt.placeholder(escaped.as_bytes(), Place::Text),
+                salt.placeholder(secret.as_bytes(), Place::Text)
+            );
             let quoted = serde_json::to_string(&escaped).expect("text");
             escaped = quoted[1..quoted.len() - 1].to_owned();
         }
-        assert_ne!(salt.placeholder(b"other"), salt.placeholder(secret.as_bytes()));
-        assert_ne!(Salt::random().placeholder(secret.as_bytes()), salt.placeholder(secret.as_bytes()));
+        assert_ne!(salt.placeholder(b"other", Place::Text), salt.placeholder(secret.as_bytes(), Place::Text));
+        assert_ne!(
+            Salt::random().placeholder(secret.as_bytes(), Place::Text),
+            salt.placeholder(secret.as_bytes(), Place::Text)
+        );
     }
 
     #[test]
     fn a_placeholder_is_recognised() {
-        let placeholder = Salt::random().placeholder(b"x");
-        assert!(is_placeholder(placeholder.as_bytes()), "{placeholder}");
-        assert!(!is_placeholder(b"[masked:secret]") && !is_placeholder(b"[masked:secret:not hexadecim]"));
+        for place in [Place::Text, Place::Id] {
+            let placeholder = Salt::random().placeholder(b"x", place);
+            assert!(is_placeholder(placeholder.as_bytes()), "{placeholder}");
+        }
+        assert!(
+            !is_placeholder(b"[masked:secret]")
+                && !is_placeholder(b"masked-secret-0123")
+                && !is_placeholder(b"[masked:secret:not hexadecim]")
+        );
     }
 }

@@ -6,9 +6,18 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecretSpan {
     pub(crate) range: Range<usize>,
-    /// Level of the quotes to put around the placeholder, for a number. `None` for a secret inside of text, whose
-    /// placeholder needs no quotes.
-    pub(super) quoted_at: Option<Level>,
+    pub(super) place: Place,
+}
+
+/// What a secret stands in, which decides on the form of its placeholder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A text.
+    Text,
+    /// A number, whose placeholder needs quotes of this level.
+    Number(Level),
+    /// An id, which may be in the name of a directory.
+    Id,
 }
 
 /// The number of JSON strings that a text is nested in: each level escapes quotes and backslashes again.
@@ -72,12 +81,22 @@ impl Level {
 impl SecretSpan {
     /// Creates the range of a secret inside of text.
     pub(super) fn text(range: Range<usize>) -> Self {
-        Self { range, quoted_at: None }
+        Self { range, place: Place::Text }
     }
 
     /// Creates the range of a number, whose placeholder must be quoted at the given level.
     pub(super) fn number(range: Range<usize>, level: Level) -> Self {
-        Self { range, quoted_at: Some(level) }
+        Self { range, place: Place::Number(level) }
+    }
+
+    /// Returns the range of the secret in a text that has `length` more bytes before it.
+    pub(crate) fn behind(self, length: usize) -> Self {
+        Self { range: self.range.start + length..self.range.end + length, ..self }
+    }
+
+    /// Returns `true` if the secret stands in an id.
+    pub(crate) fn is_in_id(&self) -> bool {
+        self.place == Place::Id
     }
 }
 

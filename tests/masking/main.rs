@@ -7,6 +7,7 @@ mod common;
 mod credentials;
 mod false_positives;
 mod forms;
+mod ids;
 mod lines;
 mod names;
 mod recording;

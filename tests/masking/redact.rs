@@ -19,7 +19,7 @@ use crate::secrets::characters;
 const CASES: [&str; 8] =
     ["agents", "chat", "code-cells", "compaction", "everything", "everything-incremental", "incremental", "tools"];
 
-fn case(name: &str) -> PathBuf {
+pub(crate) fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(name)
 }
 

@@ -39,6 +39,7 @@ impl Sink {
         options: WriterOptions,
         on_create: Option<Arc<dyn OnCreate>>,
     ) -> Result<Self, BundleError> {
+        let manifest = manifest.masked_by(&options.masking);
         if options.is_noop || options.is_copy() {
             return Ok(Self::Noop(NoopWriter::new(manifest, options)));
         }

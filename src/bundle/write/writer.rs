@@ -73,10 +73,11 @@ impl Writer {
     /// Returns [`ErrorKind::Exists`](crate::bundle::ErrorKind::Exists) if the directory exists already, and
     /// [`ErrorKind::Io`](crate::bundle::ErrorKind::Io) if it cannot be created.
     pub fn create(root: &Path, manifest: Manifest, options: WriterOptions) -> Result<Self, BundleError> {
-        Self::create_for(root, manifest, options, None)
+        Self::create_for(root, manifest.masked_by(&options.masking), options, None)
     }
 
-    /// Creates a bundle for a recorder, which is called when it is created. See [`create`](Self::create).
+    /// Creates a bundle, whose manifest is masked, for a recorder, which is called when it is created. See
+    /// [`create`](Self::create).
     ///
     /// # Errors
     /// Returns the errors of [`create`](Self::create).
@@ -171,7 +172,9 @@ impl Writer {
             return Err(self.report_loss(Lost::Payload(ready.kind()), &exceeded.into()));
         }
         let ReadyBody { kind, mut body, is_json, truncated } = ready;
-        let stored = catch_panic(|| self.store.put(number, thread, Some(kind), &mut body));
+        // The log has the masked id, by which the store learns of the thread's end.
+        let thread = self.options.masking.masked_id(thread);
+        let stored = catch_panic(|| self.store.put(number, &thread, Some(kind), &mut body));
         let stored = stored.map(|location| self.with_checksum(location, &body));
         body.recycle();
         match stored {
@@ -227,7 +230,7 @@ impl Writer {
         }
     }
 
-    /// Appends one event to the log: redacts and masks its texts, and writes its line, which is in the page cache when
+    /// Appends one event to the log: redacts its texts, masks its texts and ids, and writes its line, which is in the page cache when
     /// this returns.
     ///
     /// # Errors
@@ -235,10 +238,11 @@ impl Writer {
     pub fn append(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
         let kind = event.kind();
         let redacted = mask::map_texts(event, |text| self.options.redact_text(kind, text.as_str()));
-        self.append_masked(at, context, &Masked::new(redacted.into_owned(), &self.options.masking))
+        let masking = &self.options.masking;
+        self.append_masked(at, &masking.masked_context(context), &Masked::new(redacted.into_owned(), masking))
     }
 
-    /// Appends an event whose texts are masked. Runs no code of the host program.
+    /// Appends an event that is masked, with a masked context. Runs no code of the host program.
     ///
     /// # Errors
     /// Returns [`Lost`] if the event cannot be written. The loss has been counted and reported.

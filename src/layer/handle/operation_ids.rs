@@ -2,11 +2,13 @@
 
 use crate::event::{CompactionId, CompactionRequestId, InferenceId, RuntimeCellId, ThreadId, ToolCallId, TurnId};
 use crate::layer::span::operations::{ChildOperation, Enclosing, Operations};
+use crate::mask::Masking;
 
 /// The ids of an operation, and of the operations that enclose it, as the log has them. `None` for operations that there
 /// are not, or that are not recorded. Returned by [`Operation::ids`](super::Operation::ids).
 ///
-/// An id may differ from the one that the program gave: ids are unique in their bundle.
+/// An id may differ from the one that the program gave: ids are unique in their bundle, and secrets in them are
+/// [masked](crate::Masking). Operations are found by the ids that the program gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OperationIds {
@@ -27,6 +29,23 @@ pub struct OperationIds {
 }
 
 impl OperationIds {
+    /// Masks the secrets in the ids, as in the log.
+    pub(super) fn masked_by(self, masking: &Masking) -> Self {
+        fn masked<I: AsRef<str> + From<String> + Clone>(masking: &Masking, id: Option<I>) -> Option<I> {
+            id.map(|id| masking.masked_id(&id).into_owned())
+        }
+        let Self { thread, turn, inference, tool_call, code_cell, compaction, compaction_request } = self;
+        Self {
+            thread: masked(masking, thread),
+            turn: masked(masking, turn),
+            inference: masked(masking, inference),
+            tool_call: masked(masking, tool_call),
+            code_cell: masked(masking, code_cell),
+            compaction: masked(masking, compaction),
+            compaction_request: masked(masking, compaction_request),
+        }
+    }
+
     /// Returns the ids of the operations that a span opened, and of those that enclose them.
     pub(super) fn from_operations(operations: &Operations) -> Self {
         let enclosing = Enclosing::within(operations).unwrap_or_default();

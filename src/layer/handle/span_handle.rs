@@ -147,7 +147,9 @@ pub(super) fn is_recording(states: &[Arc<SpanState>]) -> bool {
 
 /// Returns the ids of the span's operations in the log of the first recorder that records them.
 pub(super) fn recorded_ids(states: &[Arc<SpanState>]) -> OperationIds {
-    let ids = states.iter().filter_map(|state| Some(OperationIds::from_operations(state.operations()?)));
+    let ids = states.iter().filter_map(|state| {
+        Some(OperationIds::from_operations(state.operations()?).masked_by(&state.session().options.masking))
+    });
     ids.into_iter().find(|ids| *ids != OperationIds::default()).unwrap_or_default()
 }
 

@@ -37,7 +37,8 @@ impl ThreadRecording {
             child_thread_id: child_thread_id.clone(),
             depth: self.depth.saturating_add(1),
         };
-        let value = parent.to_text();
+        // The child's manifest names the ids as this log does.
+        let value = self.bundle.options().masking.masked_parent(parent).to_text();
         if value.len() > MAX_VALUE_BYTES {
             let lost = Lost::Event(EventKind::Other);
             writer.report_dependent_loss(

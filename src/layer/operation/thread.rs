@@ -282,7 +282,9 @@ impl ThreadOperation {
             at,
         );
         if let (Some(live), Some(parent), Some(tool)) = (&self.live, self.parent_id(), &self.facts.spawned_by) {
-            live.set_spawner(parent, tool);
+            // The live span knows both from events.
+            let masking = &self.session.options.masking;
+            live.set_spawner(&masking.masked_id(parent), &masking.masked_id(tool));
         }
         if let Some(orphan) = self.facts.orphan {
             recording.of_no_span().write_event(&recording.context(), orphan.to_event(), at);

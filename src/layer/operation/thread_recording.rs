@@ -146,7 +146,7 @@ impl SpanRecording<'_> {
         Ok(JsonPayload { reference: stored.reference, raw: Some(reference) })
     }
 
-    /// Writes an event for the span. Its texts are masked here; the caller has applied the
+    /// Writes an event for the span. Its texts and ids are masked here; the caller has applied the
     /// redactor of the program to them, holding none of the crate's locks. The
     /// writer reports an event that is lost, so the result is dropped here.
     pub(super) fn write_event(self, context: &EventContext, event: impl Into<Event>, at: Timestamp) {
@@ -163,13 +163,16 @@ impl SpanRecording<'_> {
         event: impl Into<Event>,
         at: Timestamp,
     ) -> Result<(), Lost> {
-        let event = Masked::new(event.into(), &self.bundle.options().masking);
+        let masking = &self.bundle.options().masking;
+        let event = Masked::new(event.into(), masking);
+        let context = &*masking.masked_context(context);
         let with_span = with_live_span(self.live, context);
         let context = with_span.as_ref().unwrap_or(context);
         self.bundle.writer.append_masked(at, context, &event)?;
         if let Some(live) = self.live {
             let recording = &self.bundle.writer.manifest().trace_id;
-            let (bundle, conversation_id) = (self.bundle.directory_name(), self.conversation_id.as_ref());
+            let conversation_id = self.conversation_id.as_ref().map(|id| masking.masked_id(id));
+            let (bundle, conversation_id) = (self.bundle.directory_name(), conversation_id.as_deref());
             live.on_event(EventMeta { recording, bundle, conversation_id, at, context }, &event);
         }
         Ok(())

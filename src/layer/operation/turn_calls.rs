@@ -1,5 +1,6 @@
 //! The calls of tools that models asked for in a turn.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::turn::TurnOperation;
@@ -17,6 +18,7 @@ impl TurnOperation {
 
     /// Removes the id of a call for which a tool call has started.
     pub(super) fn remove_requested_call(&self, call: &str) {
+        let call = &*masked(self.session(), call);
         let mut calls = lock(&self.requested_calls);
         if let Some(index) = calls.iter().position(|requested| requested == call) {
             calls.swap_remove(index);
@@ -28,7 +30,7 @@ impl TurnOperation {
     /// Returns the only open turn in which a model asked for the call `call` and no tool call has started for it. Returns
     /// `None` if there are several, as where a provider numbers the calls of each message.
     pub(in crate::layer) fn that_asked_for(session: &Session, call: &str) -> Option<Arc<Self>> {
-        session.requested_calls().only_turn(call)
+        session.requested_calls().only_turn(&masked(session, call))
     }
 
     /// Returns the turn in which a model [asked for](Self::that_asked_for) the call `call`, if it is that of an agent that
@@ -43,4 +45,9 @@ impl TurnOperation {
             self.session().requested_calls().remove(&call, &**self);
         }
     }
+}
+
+/// Returns the id of a call as the response has it that was recorded: with its secrets masked.
+fn masked<'c>(session: &Session, call: &'c str) -> Cow<'c, str> {
+    session.options.masking.id(call).map_or(Cow::Borrowed(call), Cow::Owned)
 }

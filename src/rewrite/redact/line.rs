@@ -1,11 +1,11 @@
-//! Redaction of a line of the log. Ids stay, and payload references are updated if their payload has moved or changed.
+//! Redaction of a line of the log. Ids stay unless they are secrets, and payload references are updated if their payload has moved or changed.
 
 use std::ops::Range;
 
 use super::meaning::{Document, Meaning, MeaningTracker};
 use super::tokens::{Edit, Token, Tokens, apply_edits};
 use crate::event::PayloadRef;
-use crate::mask::Masking;
+use crate::mask::{Masking, SecretSpan};
 
 /// The changes in a payload reference whose payload has moved or changed.
 pub(super) struct NewLocation {
@@ -13,33 +13,60 @@ pub(super) struct NewLocation {
     pub(super) path: Option<String>,
 }
 
-/// Masks the secrets in a line or in the manifest. The ids of the format, payload references and field names stay as
-/// they are.
+/// Masks the secrets in a line or in the manifest. Payload references and field names stay as they are; of the ids of the
+/// format, the secrets are masked that are secrets in any id.
 pub(super) fn mask_json(json: &[u8], document: Document, masking: &Masking) -> Vec<u8> {
     let mut secrets = masking.find_secrets(json, true);
-    if secrets.is_empty() {
+    if secrets.is_empty() && document != Document::Manifest {
         return json.to_vec();
     }
+    let mut kept = Vec::new();
+    let mut in_names = Vec::new();
     let mut tracker = MeaningTracker::new(json, document);
     for token in Tokens::new(json) {
-        let kept = match &token {
-            Token::Text(range) if is_never_masked(tracker.meaning()) => Some(range),
-            Token::Name(range) if !tracker.is_foreign() => Some(range),
-            Token::Text(_) | Token::Name(_) | Token::Literal(_) | Token::Open { .. } | Token::Close { .. } => None,
-        };
-        if let Some(kept) = kept {
-            secrets.retain(|secret_span| secret_span.range.end <= kept.start || kept.end <= secret_span.range.start);
+        match &token {
+            Token::Text(range) => {
+                kept.extend(kept_in(tracker.meaning()).map(|what| (range.clone(), what)));
+                if document == Document::Manifest && tracker.meaning() == Meaning::Reference {
+                    in_names.extend(masking.find_in_directory(&json[range.clone()]).map(|it| it.behind(range.start)));
+                }
+            }
+            Token::Name(range) if !tracker.is_foreign() => kept.push((range.clone(), Kept::Whole)),
+            Token::Name(_) | Token::Literal(_) | Token::Open { .. } | Token::Close { .. } => {}
         }
         tracker.advance(&token);
     }
+    remove_kept(&mut secrets, &kept);
+    secrets.extend(in_names);
+    secrets.sort_by_key(|secret_span| secret_span.range.start);
     masking.replace_secrets(json, &secrets)
 }
 
-/// Returns `true` if strings of this meaning are exempt from masking, as they are while recording.
-fn is_never_masked(meaning: Meaning) -> bool {
+/// Removes the secrets that overlap with what is kept. Both are in the order of the text.
+fn remove_kept(secrets: &mut Vec<SecretSpan>, kept: &[(Range<usize>, Kept)]) {
+    let mut first = 0;
+    secrets.retain(|secret_span| {
+        let Range { start, end } = secret_span.range;
+        first += kept[first..].iter().take_while(|(range, _)| range.end <= start).count();
+        let mut overlapping = kept[first..].iter().take_while(|(range, _)| range.start < end);
+        overlapping.all(|(_, what)| *what == Kept::ButForIds && secret_span.is_in_id())
+    });
+}
+
+/// What masking keeps of a string.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Whole,
+    /// Everything but secrets in an id.
+    ButForIds,
+}
+
+/// Returns what is kept of strings of this meaning, as while recording. Returns `None` if they are masked like any text.
+fn kept_in(meaning: Meaning) -> Option<Kept> {
     match meaning {
-        Meaning::Reference | Meaning::Type | Meaning::Id { is_format_id: true } => true,
-        Meaning::Id { is_format_id: false } | Meaning::Status | Meaning::Name | Meaning::Content => false,
+        Meaning::Reference | Meaning::Type => Some(Kept::Whole),
+        Meaning::Id { is_format_id: true } => Some(Kept::ButForIds),
+        Meaning::Id { is_format_id: false } | Meaning::Status | Meaning::Name | Meaning::Content => None,
     }
 }
 

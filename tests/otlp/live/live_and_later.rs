@@ -41,7 +41,7 @@ fn span_fields(span: &SpanData) -> (String, SpanFields) {
 }
 
 /// Checks that the live spans of operations are the spans exported from the bundle.
-fn check(program: fn(), order: Order, content: ContentPolicy) {
+pub(crate) fn check(program: fn(), order: Order, content: ContentPolicy) {
     let only_exported = check_live(program, order, content);
     assert!(only_exported.is_empty(), "{order:?}: {only_exported:?}");
 }

@@ -3,13 +3,19 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::live::exported::{Harness, Order, attributes};
+use crate::live::live_and_later::check;
 use mock_collector::{MockServer, Protocol};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _};
 use opentelemetry::{Array, KeyValue, Value as OtelValue};
 use otel_trace::event::PayloadKind;
+use otel_trace::otlp::ContentPolicy;
 use otel_trace::otlp::Otlp;
-use otel_trace::{Masking, Recorder, RecorderBuilder, Redactor};
-use serde_json::Value;
+use otel_trace::{
+    AgentThread, CodeCellMeta, Json, Masking, Model, Operation, Recorder, RecorderBuilder, Redactor, ThreadMeta,
+    ToolCallMeta, TurnId,
+};
+use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 use tracing::{error, info, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -218,4 +224,61 @@ async fn spans_that_a_redactor_fails_on_have_no_text() {
         assert!(!text.contains(written), "{written} in {text}");
     }
     assert!(text.contains("otel_trace.lost: the redactor panicked"));
+}
+
+/// Returns an id that is a credential.
+fn token(name: &str) -> String {
+    format!("{}{name:0>36}", "ghp_")
+}
+
+/// Records a run whose ids are credentials.
+fn ids_that_are_credentials() {
+    let thread = AgentThread::start(ThreadMeta::new().id(&token("conversation")).agent_name("coder"));
+    let turn = thread.turn(Some(TurnId::from(token("turn"))));
+    let call = |id: &str, name: &str| json!({ "type": "function_call", "call_id": token(id), "name": name, "arguments": "{}" });
+    let asks = |items: [Value; 3]| json!({ "response_id": token("response"), "output_items": items });
+    let inference = turn.inference(Model { name: "m", provider: "p" });
+    inference.upstream_request_id(&token("request"));
+    inference.request(Json(&json!({ "conversation": token("provider"), "input": [] })));
+    inference.response(Json(&asks([call("one", "exec_command"), call("two", "exec"), call("three", "spawn_agent")])));
+    inference.complete();
+    let tool = turn.tool_call(ToolCallMeta::new("exec_command").id(&token("one")));
+    tool.mcp_call_id(&token("mcp"));
+    tool.complete();
+    let cell = turn.code_cell(CodeCellMeta::new("nothing()").id(&token("cell")).call_id(&token("two")));
+    cell.tool_call(ToolCallMeta::new("find").id(&token("nested")).runtime_id(&token("runtime"))).complete();
+    cell.complete();
+    let spawn = turn.tool_call(ToolCallMeta::new("spawn_agent").id(&token("three")));
+    let child = spawn.spawn_thread(ThreadMeta::new().id(&token("child")).agent_name("scout"));
+    spawn.complete();
+    let child_turn = child.turn(Some(TurnId::from(token("inner"))));
+    child_turn.agent_result("seen", Json(&json!({ "message": "seen" })));
+    child_turn.complete();
+    child.complete();
+    turn.complete();
+    thread.complete();
+}
+
+#[test]
+fn ids_that_are_credentials_are_masked_alike_live_and_later() {
+    for order in [Order::BridgeFirst, Order::RecorderFirst] {
+        check(ids_that_are_credentials, order, ContentPolicy::Capture);
+    }
+    let mut harness = Harness::new();
+    harness.run(Order::BridgeFirst, ids_that_are_credentials);
+    harness.finish();
+    let spans = harness.spans();
+    let text = format!("{spans:?}");
+    assert!(!text.contains("ghp_"), "{text}");
+    let linked = spans.iter().filter(|span| span.links.iter().next().is_some()).count();
+    // Both tools and the spawned thread.
+    assert_eq!(linked, 3, "{text}");
+    let agent = spans.iter().find(|span| span.name == "invoke_agent coder").unwrap();
+    let attributes = attributes(agent);
+    let thread = &attributes["otel_trace.thread.id"];
+    assert!(thread.starts_with("masked-github-"), "{thread}");
+    assert!(attributes["otel_trace.bundle"].ends_with(thread), "{attributes:?}");
+    assert_eq!(&attributes["gen_ai.conversation.id"], thread);
+    let graph = harness.graph();
+    assert!(graph.tool_calls.iter().any(|tool| tool.requested_by.is_some()));
 }
