@@ -16,7 +16,8 @@ use crate::bundle::payload::{Body, ReadyBody};
 use crate::event::{Event, EventContext, PayloadKind, Seq, ThreadId, Timestamp};
 use crate::mask::Masked;
 
-/// A writer of a bundle, chosen by the options of the recorder.
+/// A writer of a bundle, chosen by the options of the recorder. It must not be used in a copy of the process that records:
+/// the log is the other process's. Its users check that once an action, since each check is a system call.
 #[derive(Debug)]
 pub(crate) enum Sink {
     /// Writes in the thread that records, before a call returns.
@@ -78,14 +79,8 @@ impl Sink {
         }
     }
 
-    /// Returns an error in a copy of the process that records: the log is the other process's.
-    fn check_process(&self) -> Result<(), Lost> {
-        if self.options().is_copy() { Err(Lost::Bundle) } else { Ok(()) }
-    }
-
     /// Stores a payload. See [`Writer::put`].
     pub(crate) fn put(&self, thread: &ThreadId, kind: PayloadKind, body: &dyn Body) -> Result<Stored, Lost> {
-        self.check_process()?;
         match self {
             Self::Direct(writer) => writer.put(thread, kind, body),
             Self::Queued(writer) => writer.store(thread, writer.options().prepare_body(kind, body)),
@@ -95,7 +90,6 @@ impl Sink {
 
     /// Stores a prepared payload. See [`Writer::store`].
     pub(crate) fn store(&self, thread: &ThreadId, ready: ReadyBody) -> Result<Stored, Lost> {
-        self.check_process()?;
         match self {
             Self::Direct(writer) => writer.store(thread, ready),
             Self::Queued(writer) => writer.store(thread, ready),
@@ -111,7 +105,6 @@ impl Sink {
         context: &EventContext,
         event: &Masked<Event>,
     ) -> Result<Option<Seq>, Lost> {
-        self.check_process()?;
         match self {
             Self::Direct(writer) => writer.append_masked(at, context, event).map(Some),
             Self::Queued(writer) => writer.append_masked(at, context, event).map(|()| None),
@@ -121,9 +114,6 @@ impl Sink {
 
     /// Appends the last event. See [`Writer::append_last`].
     pub(crate) fn append_last(&self, at: Timestamp, event: &Masked<Event>) {
-        if self.check_process().is_err() {
-            return;
-        }
         match self {
             Self::Direct(writer) => writer.append_last(at, event),
             Self::Queued(writer) => writer.append_last(at, event),
@@ -142,9 +132,6 @@ impl Sink {
 
     /// Counts and reports the loss of a dependent event. See [`Writer::report_dependent_loss`].
     pub(crate) fn report_dependent_loss(&self, what: Lost, reason: &str) -> Lost {
-        if self.check_process().is_err() {
-            return what;
-        }
         match self {
             Self::Direct(writer) => writer.report_dependent_loss(what, reason),
             Self::Queued(writer) => writer.report_dependent_loss(what, reason),
@@ -159,9 +146,6 @@ impl Sink {
 
     /// Finishes the bundle. See [`Writer::finish`].
     pub(crate) fn finish(&self, at: Timestamp) {
-        if self.check_process().is_err() {
-            return;
-        }
         match self {
             Self::Direct(writer) => writer.finish(at),
             Self::Queued(writer) => writer.finish(at),

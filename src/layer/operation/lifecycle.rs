@@ -68,7 +68,7 @@ impl Lifecycle {
     ///
     /// An operation whose start event cannot be written ends at once: an end event without a start event would be of no
     /// use. The operation is listed as open before its start event is written, so that the shutdown waits for it and
-    /// ends it.
+    /// ends it. The caller has checked that recording is not off.
     pub(super) fn start(
         &self,
         session: &Session,
@@ -93,7 +93,8 @@ impl Lifecycle {
     }
 
     /// Prepares the start of a pending operation. The rest of the start then proceeds without this lock, and any thread
-    /// may [write](Self::start_prepared) the start event. An operation that cannot be prepared ends at once.
+    /// may [write](Self::start_prepared) the start event. An operation that cannot be prepared ends at once. The caller has
+    /// checked that recording is not off.
     pub(super) fn prepare(
         &self,
         session: &Session,
@@ -105,14 +106,32 @@ impl Lifecycle {
         }
     }
 
-    /// Writes the start event of an operation that is prepared and not yet started.
+    /// Writes the start event of an operation that is prepared and not yet started. Does nothing in a copy of the process.
     pub(super) fn start_prepared(&self, session: &Session, write: impl FnOnce() -> Result<(), Lost>) {
-        defer_callbacks(|| lock(&self.phase).start(session, write));
+        if !session.is_copy() {
+            defer_callbacks(|| lock(&self.phase).start(session, write));
+        }
     }
 
     /// Writes the end event if the operation is open. An operation that never started ends without one. Data for the
-    /// end event must be stored with [`unless_ended`](Self::unless_ended) where `write` reads it.
+    /// end event must be stored with [`unless_ended`](Self::unless_ended) where `write` reads it. Does nothing in a copy of
+    /// the process.
     pub(super) fn end(&self, session: &Session, write: impl FnOnce()) {
+        self.end_after(session, || Some(()), |()| write());
+    }
+
+    /// Ends the operation like [`end`](Self::end). `prepare` stores the payloads of the end event if the operation is open,
+    /// before the lock is taken: other threads should wait for no more than one line.
+    pub(super) fn end_after<T>(&self, session: &Session, prepare: impl FnOnce() -> Option<T>, write: impl FnOnce(T)) {
+        if session.is_copy() {
+            return;
+        }
+        let prepared = self.is_open().then(prepare).flatten();
+        let write = || {
+            if let Some(prepared) = prepared {
+                write(prepared);
+            }
+        };
         defer_callbacks(|| self.end_locked(session, write));
     }
 

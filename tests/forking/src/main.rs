@@ -7,10 +7,14 @@ use std::thread;
 
 use anyhow::Context;
 use otel_trace::{
-    AgentThread, Durability, Json, Model, Operation, Recorder, Store, SyncEvery, ThreadMeta, ToolCallMeta, Turn,
+    AgentThread, CellStatus, CodeCell, CodeCellMeta, Compaction, Durability, ExecutionStatus, Inference, Json, Model,
+    Operation, PayloadKind, Recorder, Store, SyncEvery, ThreadMeta, ToolCall, ToolCallMeta, Turn,
 };
+use tracing::{Level, event};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+const MODEL: Model<'_> = Model { name: "model", provider: "provider" };
 
 /// Number of calls that each process records in each of its threads.
 const CALLS: usize = 40;
@@ -40,8 +44,11 @@ fn main() -> anyhow::Result<()> {
                 record(&turn, "meanwhile");
             }
         });
-        let children: Vec<_> = (0..8).map(|_| fork(|| record_in_copy(&agent, &turn, &recorder))).collect();
+        let open = OpenOperations::start(&turn);
+        let in_copy = || record_in_copy(&agent, &turn, &open, &recorder);
+        let children: Vec<_> = (0..8).map(|_| fork(in_copy)).collect();
         record(&turn, "after");
+        open.end("the end");
         let forked = children.into_iter().try_for_each(wait_for);
         is_over.store(true, Ordering::Relaxed);
         busy.join().map_err(|_| anyhow::anyhow!("the other thread panicked")).and(forked)
@@ -55,7 +62,7 @@ fn main() -> anyhow::Result<()> {
 /// Records calls of a model and of tools, by handles and by spans.
 fn record(turn: &Turn, name: &str) {
     for number in 0..CALLS {
-        let call = turn.inference(Model { name: "model", provider: "provider" });
+        let call = turn.inference(MODEL);
         let text = format!("{name} {number} {}", "x".repeat(300));
         call.request(Json(&BTreeMap::from([("input", &text)])));
         call.response(Json(&BTreeMap::from([(
@@ -71,14 +78,67 @@ fn record(turn: &Turn, name: &str) {
     }
 }
 
-/// What a copy of the process does: it goes on with what was open, and starts what is new.
-fn record_in_copy(agent: &AgentThread, turn: &Turn, recorder: &Recorder) {
+/// Operations that are open when the process is copied.
+struct OpenOperations {
+    call: Inference,
+    tool: ToolCall,
+    cell: CodeCell,
+    compaction: Compaction,
+}
+
+impl OpenOperations {
+    fn start(turn: &Turn) -> Self {
+        let (call, compaction) = (turn.inference(MODEL), turn.compaction(MODEL));
+        call.request(Json(&BTreeMap::from([("input", "open")])));
+        compaction.request(Json(&BTreeMap::from([("input", "open")])));
+        let tool = turn.tool_call(ToolCallMeta::new("open"));
+        Self { call, tool, cell: turn.code_cell(CodeCellMeta::new("open")), compaction }
+    }
+
+    /// Ends the operations by ends that store payloads of their own.
+    fn end(&self, text: &str) {
+        self.call.complete();
+        self.tool.fail(text);
+        self.cell.ended(CellStatus::Completed, Json(&BTreeMap::from([("value", text)])));
+        self.compaction.complete();
+    }
+}
+
+/// What a copy of the process does: it goes on with what was open, and starts what is new, by every kind of call.
+fn record_in_copy(agent: &AgentThread, turn: &Turn, open: &OpenOperations, recorder: &Recorder) {
     record(turn, "copy");
+    record_details(agent, turn, open);
+    open.end("a copy");
     let own = AgentThread::start(ThreadMeta::new().agent_name("copy"));
     record(&own.turn(None), "copy of the copy");
     let _ = recorder.stats();
     turn.complete();
     agent.complete();
+}
+
+/// Records what operations have beside their starts and ends, by handles and by events.
+fn record_details(agent: &AgentThread, turn: &Turn, open: &OpenOperations) {
+    let value = BTreeMap::from([("value", "copy")]);
+    let body = || Json(&value);
+    agent.protocol_event("copy", body());
+    agent.other("copy", "copy", &"copy");
+    turn.agent_result("copy", body());
+    turn.compaction_installed(Some("copy"), body());
+    open.call.record_payload(PayloadKind::InferenceResponse, body());
+    open.call.response_id("copy");
+    open.tool.runtime_started(body());
+    open.tool.runtime_ended(ExecutionStatus::Completed, body());
+    open.tool.mcp_call_id("copy");
+    open.tool.record_payload(PayloadKind::ToolInvocation, body());
+    open.cell.responded(CellStatus::Yielded, body());
+    open.compaction.response(body());
+    for process in [agent.child_process(), turn.child_process(), open.tool.child_process()] {
+        assert_eq!(process.parent(), None, "a child process of a copy is linked to nothing");
+    }
+    let _in_turn = turn.span().enter();
+    event!(target: "otel_trace", Level::INFO, otel_trace.event = "protocol_event_observed", otel_trace.protocol_event = "copy");
+    event!(target: "otel_trace", Level::INFO, otel_trace.event = "copy");
+    tracing::error!(error = "copy");
 }
 
 /// Runs a function in a copy of this process, which then ends as one whose `main` returns, and returns its process id.
