@@ -1,7 +1,9 @@
 //! A search for many short texts in one pass.
 
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::dfa::DFA;
 use aho_corasick::packed::Searcher;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Span};
+use aho_corasick::{AhoCorasick, Anchored, Span};
 
 use super::scan;
 
@@ -42,12 +44,11 @@ const SHORT: usize = 128;
 /// A check for all texts of several searches at once. Most texts of events are short and have none of them: one pass byte by
 /// byte is cheaper than the start of each search.
 #[derive(Debug)]
-pub(super) struct AnyNeedle(Option<AhoCorasick>);
+pub(super) struct AnyNeedle(Option<Box<DFA>>);
 
 impl AnyNeedle {
     pub(super) fn new(needles: &[Vec<u8>]) -> Self {
-        let mut builder = AhoCorasick::builder();
-        Self(builder.kind(Some(AhoCorasickKind::DFA)).prefilter(false).build(needles).ok())
+        Self(DFA::new(needles).ok().map(Box::new))
     }
 
     /// Returns `false` if the text is short and contains none of the needles.
@@ -56,6 +57,12 @@ impl AnyNeedle {
             return true;
         }
         scan::looked_at(text.len());
-        self.0.as_ref().is_none_or(|any| any.is_match(text))
+        let Some(any) = &self.0 else { return true };
+        let Ok(mut state) = any.start_state(Anchored::No) else { return true };
+        // The search of the crate also looks for a prefilter and for the end of a match at each byte.
+        text.iter().any(|byte| {
+            state = any.next_state(Anchored::No, state, *byte);
+            any.is_match(state)
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! A bundle that is being recorded: its writer, and the ids and names that are in use in it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -147,9 +148,15 @@ impl NameRegistry {
 
     /// Like [`claim`](Self::claim), without a copy of `requested`.
     fn claim_shared(&mut self, requested: &Arc<str>, separator: char) -> Arc<str> {
-        match self.0.get(requested).copied() {
-            None => self.insert(Arc::clone(requested)),
-            Some(number) => self.claim_numbered(requested, number, separator),
+        match self.0.entry(Arc::clone(requested)) {
+            Entry::Vacant(unused) => {
+                unused.insert(1);
+                Arc::clone(requested)
+            }
+            Entry::Occupied(used) => {
+                let number = *used.get();
+                self.claim_numbered(requested, number, separator)
+            }
         }
     }
 

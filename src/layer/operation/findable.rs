@@ -27,14 +27,23 @@ pub(super) struct FindableOperations(Mutex<Entries>);
 struct Entries {
     /// The operations of each id, in the order of their starts.
     by_id: HashMap<Arc<str>, SmallVec<[Entry; 1]>>,
-    /// Id and address of the ended operations, in the order of their ends.
-    ended: VecDeque<(Arc<str>, usize)>,
+    /// The ended operations, in the order of their ends.
+    ended: VecDeque<EndedEntry>,
 }
 
 #[derive(Debug)]
 struct Entry {
     address: usize,
     operation: Kept,
+}
+
+/// Where an ended operation is in the table.
+#[derive(Debug)]
+struct EndedEntry {
+    id: Arc<str>,
+    address: usize,
+    /// Address of its turn.
+    turn: usize,
 }
 
 /// An operation in the table. The table keeps an ended operation, which nothing else may keep.
@@ -61,19 +70,19 @@ impl FindableOperations {
 
     /// Keeps an operation that has ended, or removes it if its turn `is_over`.
     pub(super) fn end<T: Findable>(&self, id: &Arc<str>, operation: &Arc<T>, is_over: impl Fn() -> bool) {
-        let address = Arc::as_ptr(operation).addr();
+        let (address, turn) = (Arc::as_ptr(operation).addr(), operation.turn_address());
         // Dropped behind the lock.
         let _removed = {
             let mut entries = lock(&self.0);
             if let Some(entry) = entries.entry(id, address) {
                 let operation: Arc<T> = Arc::clone(operation);
                 entry.operation = Kept::Ended(operation);
-                entries.ended.push_back((Arc::clone(id), address));
+                entries.ended.push_back(EndedEntry { id: Arc::clone(id), address, turn });
             }
             // Asked while the operation is in the table: a turn that ends later removes it.
             match is_over() {
                 true => {
-                    entries.ended.retain(|(_, ended)| *ended != address);
+                    entries.ended.retain(|ended| ended.address != address);
                     entries.remove(id, address)
                 }
                 false => entries.remove_oldest(),
@@ -84,23 +93,23 @@ impl FindableOperations {
     /// Removes the ended operations of the turn at this address, which has ended.
     pub(super) fn end_turn(&self, turn: usize) {
         // Dropped behind the lock.
-        let _removed: Vec<_> = {
-            let mut entries = lock(&self.0);
-            if entries.ended.is_empty() {
-                return;
-            }
-            let mut ended = std::mem::take(&mut entries.ended);
-            let mut removed = Vec::new();
-            ended.retain(|(id, address)| {
-                let is_of_turn = entries.entry(id, *address).is_some_and(|entry| entry.is_ended_in(turn));
-                if is_of_turn {
-                    removed.extend(entries.remove(id, *address));
-                }
-                !is_of_turn
+        // Declared before the lock, so that the operations are dropped behind it.
+        let mut removed = Vec::new();
+        let mut entries = lock(&self.0);
+        if entries.ended.is_empty() {
+            return;
+        }
+        let Entries { by_id, ended } = &mut *entries;
+        by_id.retain(|_, operations| {
+            operations.retain(|entry| {
+                let ended = entry.ended().filter(|operation| operation.turn_address() == turn);
+                let is_kept = ended.is_none();
+                removed.extend(ended);
+                is_kept
             });
-            entries.ended = ended;
-            removed
-        };
+            !operations.is_empty()
+        });
+        ended.retain(|ended| ended.turn != turn);
     }
 
     /// Returns the operation with this id: an open one before those that have ended, the latest first.
@@ -134,7 +143,8 @@ impl Entries {
 
     /// Removes the operation that ended first if more have ended than are kept.
     fn remove_oldest(&mut self) -> Option<Entry> {
-        let (id, address) = (self.ended.len() > MAX_ENDED).then(|| self.ended.pop_front()).flatten()?;
+        let EndedEntry { id, address, turn: _ } =
+            (self.ended.len() > MAX_ENDED).then(|| self.ended.pop_front()).flatten()?;
         self.remove(&id, address)
     }
 }
@@ -148,10 +158,6 @@ impl Entry {
     fn ended(&self) -> Option<Arc<dyn Findable>> {
         let Kept::Ended(operation) = &self.operation else { return None };
         Some(Arc::clone(operation))
-    }
-
-    fn is_ended_in(&self, turn: usize) -> bool {
-        matches!(&self.operation, Kept::Ended(operation) if operation.turn_address() == turn)
     }
 }
 

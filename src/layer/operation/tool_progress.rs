@@ -4,7 +4,7 @@ use super::end::{End, SHUT_DOWN, WITHOUT_RESULT};
 use crate::event::{ExecutionStatus, PayloadRef};
 
 /// Parts of a tool call that have been recorded so far.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(super) struct ToolCallProgress {
     pub(super) invocation: Option<PayloadRef>,
     /// The invocation that the start event references.

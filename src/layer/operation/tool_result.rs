@@ -2,14 +2,36 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::end::End;
 use super::thread_recording::JsonPayload;
 use super::tool::ToolCallOperation;
 use super::tool_invocation::FUNCTION_OUTPUT;
 use super::tool_progress::outcome;
 use crate::bundle::{Body, Json, Lost, ReadyBody};
-use crate::event::{ExecutionStatus, PayloadKind, Timestamp};
+use crate::event::{CallId, ExecutionStatus, PayloadKind, Timestamp};
 use crate::layer::session::reentrancy::lock;
+
+/// A `tool_result` body that is made of a text, in the shape of format 1.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum TextResult<'a> {
+    /// The text that is returned to the model.
+    DirectResponse { response_item: OutputItem<'a> },
+    /// The text that is returned to the code cell that made the call.
+    CodeModeResponse { value: &'a str },
+    /// The error of a call that fails without a result.
+    Error { error: &'a str },
+}
+
+/// The item that returns the output of a tool to the model.
+#[derive(Serialize)]
+struct OutputItem<'a> {
+    r#type: &'static str,
+    call_id: Option<&'a CallId>,
+    output: &'a str,
+}
 
 impl ToolCallOperation {
     /// Records the result, a `tool_result` body. Bytes that are not JSON are the text that the tool returned, if they are
@@ -27,14 +49,15 @@ impl ToolCallOperation {
             return self.record_output(text);
         }
         let stored = recording.store_ready(ready);
-        let (result, raw) = match stored.and_then(|stored| recording.json_payload(PayloadKind::ToolResult, stored)) {
+        let (mut result, raw) = match stored.and_then(|stored| recording.json_payload(PayloadKind::ToolResult, stored))
+        {
             Ok(JsonPayload { reference, raw }) => (Some(reference), raw),
             Err(_counted) => (None, None),
         };
-        let set_result = || lock(&self.progress).set_result(result.clone());
+        let replaced = self.lifecycle.unless_ended(|| lock(&self.progress).set_result(result.take()));
         // A result that comes after the end, or that a later result replaces, is referenced by a separate payload
         // event.
-        let separate = self.lifecycle.unless_ended(set_result).unwrap_or(result);
+        let separate = replaced.unwrap_or(result);
         for reference in separate.into_iter().chain(raw) {
             self.write_payload_event(reference, at);
         }
@@ -43,12 +66,11 @@ impl ToolCallOperation {
     /// Records the text that the tool returned to the model, or to the code cell that made the call.
     pub(in crate::layer) fn record_output(self: &Arc<Self>, text: &str) {
         if self.facts.cell.is_some() {
-            return self.record_result(&Json(&serde_json::json!({ "type": "code_mode_response", "value": text })));
+            return self.record_result(&Json(&TextResult::CodeModeResponse { value: text }));
         }
-        let call_id = self.facts.call_id.as_ref();
-        let item_type = self.output_item_type.unwrap_or(FUNCTION_OUTPUT);
-        let item = serde_json::json!({ "type": item_type, "call_id": call_id, "output": text });
-        self.record_result(&Json(&serde_json::json!({ "type": "direct_response", "response_item": item })));
+        let (r#type, call_id) = (self.output_item_type.unwrap_or(FUNCTION_OUTPUT), self.facts.call_id.as_ref());
+        let response_item = OutputItem { r#type, call_id, output: text };
+        self.record_result(&Json(&TextResult::DirectResponse { response_item }));
     }
 
     /// Records a result from the fields of the span, unless the program has recorded a result body. Replaces an earlier
@@ -71,11 +93,13 @@ impl ToolCallOperation {
 
     /// Returns a result body for a call that fails without a result. Returns `None` if none is needed.
     pub(super) fn error_result(&self, end: &End) -> Option<ReadyBody> {
-        let progress = lock(&self.progress).clone();
-        // No body is encoded while a panic unwinds: a redactor of the program could panic again.
-        let (status, error) = outcome(end, &progress, None);
-        let error = error.filter(|_| status == ExecutionStatus::Failed && progress.result.is_none())?;
-        let body = serde_json::json!({ "type": "error", "error": error });
+        let error = {
+            let progress = lock(&self.progress);
+            // No body is encoded while a panic unwinds: a redactor of the program could panic again.
+            let (status, error) = outcome(end, &progress, None);
+            error.filter(|_| status == ExecutionStatus::Failed && progress.result.is_none())?.to_owned()
+        };
+        let body = TextResult::Error { error: &error };
         Some(self.session().options.prepare_body(PayloadKind::ToolResult, &Json(&body)))
     }
 }

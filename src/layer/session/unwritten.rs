@@ -1,6 +1,6 @@
 //! What is recorded and not yet in the log, and must be written before the shutdown: [`UnwrittenTable`].
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -18,7 +18,7 @@ pub(super) struct UnwrittenTable(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
-    by_address: HashMap<usize, (u64, Weak<dyn Unwritten>)>,
+    by_address: BTreeMap<usize, (u64, Weak<dyn Unwritten>)>,
     last: u64,
 }
 
