@@ -78,7 +78,7 @@ pub(crate) use response_id::response_id;
 pub(crate) use sources::Source;
 pub(crate) use stored_content::StoredContent;
 pub(crate) use stream::{
-    Assembled, NotAStream, TruncatedStream, assemble, ended_early as stream_ended_early, is_empty_stream,
+    Assembled, NotAStream, StreamFault, TruncatedStream, assemble, fault as stream_fault, is_empty_stream,
 };
 pub(crate) use tool::{CallArguments, ToolCall, ToolResult};
 pub(crate) use unread_fields::{UnreadField, unread_fields_of_entry};

@@ -39,8 +39,10 @@ mod tool_invocation;
 mod tool_kind;
 mod tool_progress;
 mod tool_result;
+mod tool_runtime;
 mod turn;
 mod turn_calls;
+mod turn_progress;
 mod turn_records;
 
 pub(super) use attempts::Attempt;

@@ -78,10 +78,23 @@ pub(crate) fn outline(bytes: &[u8]) -> Result<Assembled, NotAStream> {
     assemble_frames(bytes, |index, count| index < OUTLINE_EVENTS || index + OUTLINE_EVENTS >= count)
 }
 
-/// Returns `true` if bytes are a stream of a known API that ends without its last event, and without an error of the
-/// provider. Reads the first and the last events only.
-pub(crate) fn ended_early(bytes: &[u8]) -> bool {
-    outline(bytes).is_ok_and(|stream| !stream.is_complete && stream.error.is_none())
+/// Why a stream is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StreamFault {
+    /// The provider reported this error in it.
+    Error(String),
+    /// It ended without its last event.
+    EndedEarly,
+}
+
+/// Returns why bytes that are a stream of a known API are no answer. Returns `None` for any other bytes. Reads the first
+/// and the last events only.
+pub(crate) fn fault(bytes: &[u8]) -> Option<StreamFault> {
+    match outline(bytes) {
+        Ok(Assembled { error: Some(error), .. }) | Err(NotAStream::Error(error)) => Some(StreamFault::Error(error)),
+        Ok(Assembled { is_complete: false, .. }) => Some(StreamFault::EndedEarly),
+        Ok(_) | Err(NotAStream::Encoded(_) | NotAStream::Unknown) => None,
+    }
 }
 
 /// Puts those events together for whose index and for the number of all events `selects` returns `true`.

@@ -76,9 +76,14 @@ fn desk(base_url: &str, api_key: &str) -> Agent {
 
 /// Creates an agent that looks the stock up.
 fn clerk(base_url: &str, api_key: &str, name: &str) -> Agent {
+    clerk_builder(base_url, api_key).name(name).build()
+}
+
+/// Creates the builder of an agent without a name that looks the stock up.
+fn clerk_builder(base_url: &str, api_key: &str) -> AgentBuilder {
     let client: OpenAI = OpenAIConfig::new(api_key).with_base_url(base_url).with_route(Route::Chat).client();
-    let builder = AgentBuilder::new(client.completion("gpt-5-mini")).name(name).default_max_turns(4);
-    builder.record_content_telemetry(true).tool(tools::Price).tool(tools::Stock).build()
+    let builder = AgentBuilder::new(client.completion("gpt-5-mini")).default_max_turns(4);
+    builder.record_content_telemetry(true).tool(tools::Price).tool(tools::Stock)
 }
 
 /// Records a program that uses the embedded server, behind its rate limit. Returns the drawings of its runs, in the order
@@ -176,6 +181,35 @@ async fn agents_of_a_workflow_have_a_thread_each() {
     assert_eq!(drawings, [format!("/root completed\n  turn completed\ndesk completed\n{PRICE_TURN}{AUDITOR}{clerks}")]);
 }
 
+/// Asks an agent in a span of the GenAI conventions, as programs write it.
+#[instrument(err, skip_all, fields(gen_ai.operation.name = "invoke_agent", gen_ai.agent.name = name))]
+async fn run_agent(name: &str, agent: &Agent, question: &str) -> Result<String> {
+    Ok(agent.prompt(question).await?.output())
+}
+
+#[tokio::test]
+async fn joined_runs_of_one_agent_have_a_thread_each() {
+    let drawings = record(async |server, _| {
+        let clerk = clerk(server.base_url(), server.api_key(), "clerk");
+        let runs = join_all((0..3).map(|_| run_agent("clerk", &clerk, LEFT)));
+        assert!(runs.instrument(info_span!("survey")).await.iter().all(Result::is_ok));
+    })
+    .await;
+    let clerk = format!("clerk completed\n{LEFT_TURN}");
+    assert_eq!(drawings, [[clerk.as_str(); 3].concat()]);
+}
+
+#[tokio::test]
+async fn an_agent_without_a_name_has_that_of_the_span_around_it() {
+    let drawings = record(async |server, _| {
+        let agent = clerk_builder(server.base_url(), server.api_key()).build();
+        run_agent("clerk", &agent, LEFT).await.unwrap();
+        agent.prompt(LEFT).await.unwrap();
+    })
+    .await;
+    assert_eq!(drawings, [format!("clerk completed\n{LEFT_TURN}"), format!("/root completed\n{LEFT_TURN}")]);
+}
+
 #[tokio::test]
 async fn each_question_of_a_chat_loop_is_a_turn() {
     let drawings = record(async |server, _| {
@@ -216,6 +250,23 @@ async fn a_refused_connection_fails_the_run() {
     // Bound and closed again: nothing listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     assert_eq!(record_failure(&format!("http://127.0.0.1:{port}/v1"), "key").await, NOT_SENT);
+}
+
+/// A workflow of one agent, which returns the error of that.
+#[instrument(err, skip_all, fields(gen_ai.operation.name = "invoke_workflow"))]
+async fn ask_in_workflow(desk: &Agent) -> Result<String> {
+    Ok(desk.prompt(PRICE).await?.output())
+}
+
+#[tokio::test]
+async fn a_refused_connection_fails_the_workflow_and_its_agent() {
+    let drawings = record(async |_, _| {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let desk = desk(&format!("http://127.0.0.1:{port}/v1"), "key");
+        assert!(ask_in_workflow(&desk).await.is_err());
+    })
+    .await;
+    assert_eq!(drawings, [format!("/root failed\n  turn failed\n{NOT_SENT}")]);
 }
 
 #[tokio::test]

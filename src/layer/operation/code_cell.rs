@@ -164,7 +164,7 @@ impl CodeCellOperation {
                     tool_name: tool_name.map(Cow::into_owned),
                 };
                 recording.try_write_event(&scope.context, started, at)?;
-                self.turn.start_inside();
+                self.turn.progress().start_inside();
                 self.turn.thread().inside().add_cell(self);
                 self.ids().for_each(|id| self.turn.thread().inside().cells_by_id.add(id, self));
                 Ok(())
@@ -288,7 +288,7 @@ impl CodeCellOperation {
             let runtime_cell_id = id.clone();
             let ended = CodeCellEnded { runtime_cell_id, status, response_payload, ended_by, error_type, attributes };
             recording.write_event(&scope.context, ended, at);
-            self.turn.end_inside(false);
+            self.turn.progress().end_inside(false);
         });
         if has_ended {
             let cells = &self.turn.thread().inside().cells_by_id;
@@ -348,7 +348,7 @@ impl CellInside for CodeCellOperation {
 impl OpenOperation for CodeCellOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         if self.lifecycle.is_open() {
-            self.turn.set_interrupted();
+            self.turn.progress().set_interrupted();
         }
         let at = Timestamp::now();
         self.end(&End::Shutdown, at);

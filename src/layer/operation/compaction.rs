@@ -1,5 +1,6 @@
 //! Compaction: requests to a model to shorten a thread's history, and the installation of the shorter history.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::attempts::{Attempt, AttemptPlace};
@@ -83,6 +84,8 @@ pub(in crate::layer) struct CompactionOperation {
     pub(super) progress: Mutex<CompactionProgress>,
     settled: SettledSlot,
     place: AttemptPlace<CompactionOperation>,
+    /// `true` if a span inside that of the operation is a call of a model.
+    has_call_inside: AtomicBool,
 }
 
 impl CompactionOperation {
@@ -104,6 +107,7 @@ impl CompactionOperation {
             progress: Mutex::default(),
             settled: SettledSlot::default(),
             place: AttemptPlace::default(),
+            has_call_inside: AtomicBool::new(false),
         })
     }
 
@@ -168,7 +172,7 @@ impl CompactionOperation {
                 request_payload: reference.clone(),
             };
             recording.try_write_event(&scope.context, started, at)?;
-            self.turn.start_inside();
+            self.turn.progress().start_inside();
             Ok(())
         });
         if let Ok(JsonPayload { reference, raw }) = stored {
@@ -194,6 +198,18 @@ impl CompactionOperation {
         if self.lifecycle.is_pending() {
             self.record_request_at(&Json(&serde_json::json!({})), self.opened_at);
         }
+    }
+
+    /// Records that a span inside that of the operation is a call of a model.
+    pub(in crate::layer) fn add_call_inside(&self) {
+        self.has_call_inside.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if the request is a call of a model that a framework records inside the span of the operation, which
+    /// itself records nothing: the call is evidence of the request, and another request was not sent.
+    fn is_call_inside(&self) -> bool {
+        let progress = lock(&self.progress);
+        self.has_call_inside.load(Ordering::Relaxed) && !progress.has_response() && progress.error.is_none()
     }
 
     /// Writes a payload event for a payload that belongs to this request.
@@ -316,26 +332,28 @@ impl Attempt for CompactionOperation {
     }
 
     fn end(self: &Arc<Self>, end: End, at: Timestamp) {
-        if !matches!(end, End::Shutdown) {
-            self.start_without_request();
+        match end {
+            End::Shutdown => {}
+            End::Closed | End::ClosedOk if self.is_call_inside() => {}
+            End::Closed | End::ClosedOk | End::Completed | End::Failed(_) | End::Cancelled(_) => {
+                self.start_without_request();
+            }
         }
-        if !self.lifecycle.is_open() {
-            self.lifecycle.end(self.session(), || {});
-            return;
-        }
-        let Some((recording, scope)) = self.recording(at) else { return };
-        // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
-        let store_missing = || self.missing_response(&end).map(|body| recording.store_ready(body));
-        let stored = store_missing();
-        self.lifecycle.end(self.session(), || {
+        let store_missing =
+            |recording: SpanRecording<'_>| self.missing_response(&end).map(|body| recording.store_ready(body));
+        let prepare = || {
+            let (recording, scope) = self.recording(at)?;
+            Some((recording, scope, store_missing(recording)))
+        };
+        self.lifecycle.end_after(self.session(), prepare, |(recording, scope, stored)| {
             let Some(id) = self.id.get() else { return };
             // Bytes of a response may have arrived meanwhile.
-            if let Some(Ok(stored)) = stored.or_else(store_missing) {
+            if let Some(Ok(stored)) = stored.or_else(|| store_missing(recording)) {
                 lock(&self.progress).response.get_or_insert(stored.reference);
             }
             let (event, separate) = self.end_event(&end, recording, id.clone());
             recording.write_event(&scope.context, event, at);
-            self.turn.end_inside(false);
+            self.turn.progress().end_inside(false);
             if let Some(response) = separate {
                 self.write_payload_event(response, at);
             }
@@ -347,7 +365,7 @@ impl OpenOperation for CompactionOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         self.settled.release();
         if self.lifecycle.is_open() {
-            self.turn.set_interrupted();
+            self.turn.progress().set_interrupted();
         }
         let at = Timestamp::now();
         self.end(End::Shutdown, at);

@@ -77,8 +77,8 @@ impl CompactionProgress {
 
     /// Returns why there is no answer.
     fn missing_answer(&self, unwound: Option<&str>) -> String {
-        let refusal = self.unanswered.and_then(|unanswered| unanswered.refusal(self.http_status));
-        refusal.unwrap_or_else(|| match unwound {
+        let error = self.unanswered.as_ref().and_then(|unanswered| unanswered.provider_error(self.http_status));
+        error.unwrap_or_else(|| match unwound {
             Some(unwound) => unwound.to_owned(),
             None if self.unanswered == Some(Unanswered::EndedEarly) => ENDED_EARLY.to_owned(),
             None => UNANSWERED.to_owned(),
@@ -87,6 +87,6 @@ impl CompactionProgress {
 
     /// Returns the HTTP status of a request that the provider refused, as the type of its error.
     pub(super) fn refused_status(&self) -> Option<String> {
-        self.unanswered?.refused_status(self.http_status)
+        self.unanswered.as_ref()?.refused_status(self.http_status)
     }
 }

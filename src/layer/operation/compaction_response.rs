@@ -8,7 +8,7 @@ use super::inference_progress::Unanswered;
 use crate::bundle::{Body, Json, ReadyBody, Stored};
 use crate::event::{PayloadKind, Timestamp};
 use crate::layer::session::reentrancy::lock;
-use crate::provider::stream_ended_early;
+use crate::provider::stream_fault;
 
 impl CompactionOperation {
     /// Records the model's response, a `compaction_response` body. Bytes that are not JSON are referenced by a separate
@@ -25,14 +25,14 @@ impl CompactionOperation {
         }
         let ready = self.session().options.prepare_body(PayloadKind::CompactionResponse, body);
         let is_json = ready.is_json();
-        let unanswered = (!is_json && stream_ended_early(ready.bytes())).then_some(Unanswered::EndedEarly);
+        let fault = if is_json { None } else { stream_fault(ready.bytes()) };
         let Ok(Stored { reference, .. }) = recording.store_ready(ready) else { return };
         let set_response = || {
             let mut progress = lock(&self.progress);
             match is_json {
                 true => progress.response.replace(reference.clone()),
                 false => {
-                    progress.unanswered = unanswered;
+                    progress.unanswered = fault.map(Unanswered::from);
                     progress.wire_response = Some(reference.clone());
                     Some(reference.clone())
                 }
@@ -44,7 +44,10 @@ impl CompactionOperation {
 
     /// Records a response of the provider that is incomplete or reports an error, which the end event does not reference.
     pub(in crate::layer) fn record_failed_response(self: &Arc<Self>, body: &dyn Body, is_refusal: bool) {
-        let unanswered = if is_refusal { Unanswered::Refused } else { Unanswered::EndedEarly };
+        if self.session().is_off("a compaction response") {
+            return;
+        }
+        let unanswered = Unanswered::in_failed_response(&self.session().options, body, is_refusal);
         self.start_without_request();
         self.lifecycle.unless_ended(|| lock(&self.progress).unanswered = Some(unanswered));
         self.record_separate_response(body);

@@ -17,7 +17,7 @@ impl ThreadOperation {
     }
 
     /// Returns `true` if the layer has supplied this thread for an agent that spans in the thread `other` name.
-    pub(super) fn is_agent_of(&self, other: &Arc<Self>) -> bool {
+    pub(in crate::layer) fn is_agent_of(&self, other: &Arc<Self>) -> bool {
         let is_supplied_for_agent = self.facts.is_supplied && self.facts.spawned_by.is_none();
         is_supplied_for_agent && self.parent().is_some_and(|parent| Arc::ptr_eq(parent, other))
     }
@@ -27,15 +27,27 @@ impl ThreadOperation {
         self.facts.metadata.nickname.as_deref()
     }
 
-    /// Returns the thread of the agent `name`, which this thread has spawned and which ends with it. `make` creates the
-    /// thread the first time.
-    pub(in crate::layer) fn agent(&self, name: &str, make: impl FnOnce() -> Arc<Self>) -> Arc<Self> {
+    /// Returns the first thread of the agent `name` that this thread has spawned, and that `may_be` accepts. Such a thread
+    /// ends with this one. `make` creates it if there is none.
+    pub(in crate::layer) fn agent(
+        &self,
+        name: &str,
+        may_be: impl Fn(&Arc<Self>) -> bool,
+        make: impl FnOnce() -> Arc<Self>,
+    ) -> Arc<Self> {
         let mut agents = lock(&self.agents);
-        agents.get(name).and_then(Weak::upgrade).unwrap_or_else(|| {
+        let known = agents.get(name).into_iter().flatten().filter_map(Weak::upgrade).find(may_be);
+        known.unwrap_or_else(|| {
             let thread = make();
-            agents.insert(name.to_owned(), Arc::downgrade(&thread));
+            agents.entry(name.to_owned()).or_default().push(Arc::downgrade(&thread));
             thread
         })
+    }
+
+    /// Returns `true` if an agent is at work in the thread, which the layer has supplied: another run of an agent with the
+    /// same name at the same time is a conversation of its own.
+    pub(in crate::layer) fn has_agent_at_work(&self) -> bool {
+        self.facts.is_supplied && self.inside().has_agent_at_work()
     }
 
     /// Returns `true` if the program holds a handle of the thread.

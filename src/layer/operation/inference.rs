@@ -200,19 +200,19 @@ impl InferenceOperation {
         self.session().options.prepare_body(PayloadKind::InferenceResponse, body)
     }
 
-    fn write_end(self: &Arc<Self>, end: End, placeholder: Option<Result<Stored, Lost>>, at: Timestamp) {
+    fn write_end(self: &Arc<Self>, end: &End, placeholder: Option<Result<Stored, Lost>>, at: Timestamp) {
         let (Some((recording, scope)), Some(id)) = (self.recording(at), self.id.get()) else { return };
         // Read under the lifecycle's lock: a response may have arrived after `end` was called.
         let mut progress = lock(&self.progress).clone();
-        let unwound = self.lifecycle.unwound(&end);
+        let unwound = self.lifecycle.unwound(end);
         let outcome = InferenceOutcome::from_end(end.clone(), &progress, unwound);
         let has_failed = matches!(outcome, InferenceOutcome::Failed(_));
         let mut span_end = self.lifecycle.take_span_end();
         span_end.error_type = span_end.error_type.or_else(|| progress.refused_status());
-        let detail = span_end.detail(&end, has_failed);
+        let detail = span_end.detail(end, has_failed);
         let is_answered = matches!(outcome, InferenceOutcome::Completed) && progress.is_final_answer;
-        self.turn().end_inside(is_answered);
-        self.turn().last_call().end(&**self, outcome.clone().into());
+        self.turn().progress().end_inside(is_answered);
+        self.turn().progress().last_call().end(&**self, outcome.clone().into());
         let response = progress.response.take().or_else(|| match outcome {
             InferenceOutcome::Completed => {
                 // The response may have turned out to be missing only under the lock. Then the placeholder is stored
@@ -263,10 +263,11 @@ impl Attempt for InferenceOperation {
         if !self.lifecycle.is_open() {
             return;
         }
-        let Some((recording, _)) = self.recording(at) else { return };
-        // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
-        let placeholder = self.missing_response(&end).map(|body| recording.store_ready(body));
-        self.lifecycle.end(self.session(), || self.write_end(end, placeholder, at));
+        let prepare = || {
+            let (recording, _) = self.recording(at)?;
+            Some(self.missing_response(&end).map(|body| recording.store_ready(body)))
+        };
+        self.lifecycle.end_after(self.session(), prepare, |placeholder| self.write_end(&end, placeholder, at));
     }
 }
 
@@ -274,7 +275,7 @@ impl OpenOperation for InferenceOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         self.settled.release();
         if self.is_open() {
-            self.turn().set_interrupted();
+            self.turn().progress().set_interrupted();
         }
         let at = Timestamp::now();
         self.end(End::Shutdown, at);

@@ -2,11 +2,12 @@
 
 use super::end::{ENDED_EARLY, End, SHUT_DOWN, UNANSWERED};
 use super::last_inside::Outcome;
-use crate::bundle::{Lost, Stored};
+use crate::bundle::{Body, Lost, Stored, WriterOptions};
 use crate::event::{
-    EndDetail, InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, PayloadRef, ResponseId,
-    UnixMillis, UpstreamRequestId, Usage,
+    EndDetail, InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceId, PayloadKind, PayloadRef,
+    ResponseId, UnixMillis, UpstreamRequestId, Usage,
 };
+use crate::provider::{StreamFault, stream_fault};
 
 /// Parts of an inference call that have been recorded so far.
 #[derive(Debug, Default, Clone)]
@@ -41,26 +42,53 @@ pub(super) struct InferenceProgress {
 }
 
 /// What a client observed of a response that is no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unanswered {
     /// An HTTP error.
     Refused,
+    /// A stream with an error of the provider.
+    Error(String),
     /// A part of a response: the connection broke, or a stream ended without its last event.
     EndedEarly,
 }
 
 impl Unanswered {
-    /// Returns the error of a call that the provider refused. Returns `None` for any other call.
-    pub(super) fn refusal(self, http_status: Option<u16>) -> Option<String> {
-        (self == Self::Refused).then(|| match http_status {
-            Some(status) => format!("the provider answered with HTTP status {status}"),
-            None => "the provider refused the request".to_owned(),
-        })
+    /// Returns what a response that is incomplete or an HTTP error tells: a stream may report an error of the provider before
+    /// the connection breaks.
+    pub(super) fn in_failed_response(options: &WriterOptions, body: &dyn Body, is_refusal: bool) -> Self {
+        if is_refusal {
+            return Self::Refused;
+        }
+        let ready = options.prepare_body(PayloadKind::InferenceResponse, body);
+        match stream_fault(ready.bytes()) {
+            Some(StreamFault::Error(error)) => Self::Error(error),
+            Some(StreamFault::EndedEarly) | None => Self::EndedEarly,
+        }
+    }
+
+    /// Returns the error of a call that the provider refused, or whose stream has an error of the provider. Returns `None`
+    /// for any other call.
+    pub(super) fn provider_error(&self, http_status: Option<u16>) -> Option<String> {
+        match (self, http_status) {
+            (Self::Refused, Some(status)) => Some(format!("the provider answered with HTTP status {status}")),
+            (Self::Refused, None) => Some("the provider refused the request".to_owned()),
+            (Self::Error(error), _) => Some(error.clone()),
+            (Self::EndedEarly, _) => None,
+        }
     }
 
     /// Returns the HTTP status of a call that the provider refused, as the type of its error.
-    pub(super) fn refused_status(self, http_status: Option<u16>) -> Option<String> {
-        http_status.filter(|_| self == Self::Refused).map(|status| status.to_string())
+    pub(super) fn refused_status(&self, http_status: Option<u16>) -> Option<String> {
+        http_status.filter(|_| *self == Self::Refused).map(|status| status.to_string())
+    }
+}
+
+impl From<StreamFault> for Unanswered {
+    fn from(fault: StreamFault) -> Self {
+        match fault {
+            StreamFault::Error(error) => Self::Error(error),
+            StreamFault::EndedEarly => Self::EndedEarly,
+        }
     }
 }
 
@@ -71,9 +99,10 @@ impl InferenceProgress {
         self.has_response && (self.unanswered.is_none() || self.has_output)
     }
 
-    /// Returns the error of a call that the provider refused. Returns `None` for any other call.
-    fn refusal(&self) -> Option<String> {
-        self.unanswered?.refusal(self.http_status)
+    /// Returns the error of a call that the provider refused, or whose stream has an error of the provider. Returns `None`
+    /// for any other call.
+    fn provider_error(&self) -> Option<String> {
+        self.unanswered.as_ref()?.provider_error(self.http_status)
     }
 
     /// Records a response, stored or lost. Returns the response that it replaces, unless that was made from the fields of
@@ -99,7 +128,7 @@ impl InferenceProgress {
 
     /// Returns the HTTP status of a call that the provider refused, as the type of its error.
     pub(super) fn refused_status(&self) -> Option<String> {
-        self.unanswered?.refused_status(self.http_status)
+        self.unanswered.as_ref()?.refused_status(self.http_status)
     }
 
     /// Returns the end event of a completed call.
@@ -192,7 +221,7 @@ impl InferenceOutcome {
             End::Closed => match &progress.error {
                 Some(error) => Self::Failed(error.clone()),
                 None if progress.is_answered() => Self::Completed,
-                None => match progress.refusal().or_else(|| unwound.map(str::to_owned)) {
+                None => match progress.provider_error().or_else(|| unwound.map(str::to_owned)) {
                     Some(error) => Self::Failed(error),
                     None if progress.unanswered == Some(Unanswered::EndedEarly) => {
                         Self::Cancelled(ENDED_EARLY.to_owned())

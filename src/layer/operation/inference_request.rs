@@ -77,8 +77,8 @@ impl InferenceOperation {
         let write = || {
             unreferenced = None;
             recording.try_write_event(&scope.context, started, at)?;
-            self.turn().start_inside();
-            self.turn().last_call().start(&**self);
+            self.turn().progress().start_inside();
+            self.turn().progress().last_call().start(&**self);
             Ok(())
         };
         self.lifecycle.start(self.session(), self, write);

@@ -8,7 +8,7 @@ use super::thread_recording::SpanRecording;
 use crate::bundle::{Body, Lost, ReadyBody, Stored};
 use crate::event::{PayloadKind, ResponseId, Timestamp};
 use crate::layer::session::reentrancy::lock;
-use crate::provider::{requested_tools, response_id, stream_ended_early};
+use crate::provider::{StreamFault, requested_tools, response_id, stream_fault};
 
 /// What a response was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,8 @@ struct ResponseFacts {
     calls: Option<Vec<String>>,
     /// `true` if the response was read and asks for no tool.
     is_final_answer: bool,
-    /// `true` if the response is a stream that ends without its last event.
-    ended_early: bool,
+    /// Why the response is no answer, if it is a stream.
+    fault: Option<StreamFault>,
 }
 
 impl ResponseFacts {
@@ -39,8 +39,8 @@ impl ResponseFacts {
         let bytes = body.bytes();
         let id = (body.is_json() && !has_id).then(|| response_id(bytes)).flatten();
         let calls = requested_tools(bytes);
-        let ended_early = !body.is_json() && stream_ended_early(bytes);
-        Self { id: id.map(ResponseId::from), is_final_answer: calls.is_none(), calls, ended_early }
+        let fault = if body.is_json() { None } else { stream_fault(bytes) };
+        Self { id: id.map(ResponseId::from), is_final_answer: calls.is_none(), calls, fault }
     }
 }
 
@@ -68,7 +68,7 @@ impl InferenceOperation {
             progress.is_final_answer = facts.is_final_answer;
             match &stored {
                 Ok(stored) if !stored.is_json => {
-                    progress.unanswered = facts.ended_early.then_some(Unanswered::EndedEarly);
+                    progress.unanswered = facts.fault.map(Unanswered::from);
                 }
                 Ok(_) | Err(_) => progress.has_output |= origin != Origin::FieldsWithoutOutput,
             }
@@ -116,11 +116,11 @@ impl InferenceOperation {
 
     /// Records a response of the provider that is incomplete or reports an error.
     pub(in crate::layer) fn record_failed_response(self: &Arc<Self>, body: &dyn Body, is_refusal: bool) {
-        let unanswered = if is_refusal { Unanswered::Refused } else { Unanswered::EndedEarly };
         let at = Timestamp::now();
         if self.session().is_off("an inference response") {
             return;
         }
+        let unanswered = Unanswered::in_failed_response(&self.session().options, body, is_refusal);
         self.start_without_request(self.opened_at);
         let Some((recording, _)) = self.recording(at) else { return };
         let stored = self.store_response(recording, body);

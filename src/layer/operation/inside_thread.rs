@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, Weak};
 
+use smallvec::SmallVec;
+
 use super::end::End;
 use super::findable::FindableOperations;
 use super::kept_handles::KeptHandles;
@@ -17,6 +19,9 @@ use crate::layer::session::reentrancy::lock;
 pub(super) trait TurnInside: Any + Debug + Send + Sync {
     /// Returns `true` if no span of the program opened the turn.
     fn is_implicit(&self) -> bool;
+
+    /// Returns `true` if a span of an agent opened the turn, and the agent has not given its answer yet.
+    fn is_agent_at_work(&self) -> bool;
 
     /// Ends the turn because its thread ends.
     fn end_with_thread(self: Arc<Self>, end: End, at: Timestamp);
@@ -31,11 +36,14 @@ pub(super) trait CellInside: Debug + Send + Sync {
     fn end_with_turn(self: Arc<Self>, end: &End, at: Timestamp);
 }
 
+/// The open turns of one id, in the order of their starts.
+type TurnsOfId = SmallVec<[Weak<dyn TurnInside>; 1]>;
+
 /// The open turns and the running code cells of a thread, and how its last turn ended.
 #[derive(Debug, Default)]
 pub(super) struct InsideThread {
     /// Open turns, by the id by which spans refer to them.
-    turns: Mutex<HashMap<TurnId, Weak<dyn TurnInside>>>,
+    turns: Mutex<HashMap<TurnId, TurnsOfId>>,
     /// The turn that ended last, with the id by which spans refer to it, until the thread ends.
     ended_turn: Mutex<Option<(TurnId, Arc<dyn TurnInside>)>>,
     /// Code cells that may still run.
@@ -57,15 +65,17 @@ impl InsideThread {
     pub(super) fn add_turn<T: TurnInside>(&self, id: TurnId, turn: &Arc<T>) {
         self.last_turn.start(&**turn);
         let turn: Weak<T> = Arc::downgrade(turn);
-        lock(&self.turns).insert(id, turn);
+        lock(&self.turns).entry(id).or_default().push(turn);
     }
 
-    /// Removes a turn that has ended from the open ones, unless another turn has taken its id since, with the operations
-    /// that only events find by id.
+    /// Removes a turn that has ended from the open ones, with the operations that only events find by id.
     pub(super) fn end_turn<T: TurnInside>(&self, id: &TurnId, turn: &Arc<T>) {
         let mut turns = lock(&self.turns);
-        if turns.get(id).is_some_and(|open| std::ptr::addr_eq(open.as_ptr(), Arc::as_ptr(turn))) {
-            turns.remove(id);
+        if let Some(of_id) = turns.get_mut(id) {
+            of_id.retain(|open| !std::ptr::addr_eq(open.as_ptr(), Arc::as_ptr(turn)));
+            if of_id.is_empty() {
+                turns.remove(id);
+            }
         }
         drop(turns);
         let address = Arc::as_ptr(turn).addr();
@@ -84,12 +94,18 @@ impl InsideThread {
 
     /// Returns `true` if a turn is open.
     pub(super) fn has_open_turn(&self) -> bool {
-        lock(&self.turns).values().any(|turn| turn.strong_count() > 0)
+        lock(&self.turns).values().flatten().any(|turn| turn.strong_count() > 0)
     }
 
-    /// Returns the open turn to which spans refer by `id`. Returns `None` if there is none.
+    /// Returns `true` if an agent is at work in an open turn.
+    pub(super) fn has_agent_at_work(&self) -> bool {
+        let turns: Vec<_> = lock(&self.turns).values().flatten().filter_map(Weak::upgrade).collect();
+        turns.iter().any(|turn| turn.is_agent_at_work())
+    }
+
+    /// Returns the open turn to which spans refer by `id`, the latest one of several. Returns `None` if there is none.
     pub(super) fn turn<T: TurnInside>(&self, id: &str) -> Option<Arc<T>> {
-        let turn: Arc<dyn Any + Send + Sync> = lock(&self.turns).get(id).and_then(Weak::upgrade)?;
+        let turn: Arc<dyn Any + Send + Sync> = lock(&self.turns).get(id)?.iter().rev().find_map(Weak::upgrade)?;
         turn.downcast().ok()
     }
 
@@ -105,7 +121,7 @@ impl InsideThread {
 
     /// Returns the only open turn, or if none is open, the turn that ended last.
     pub(super) fn only_turn<T: TurnInside>(&self) -> Option<Arc<T>> {
-        let open: Vec<_> = lock(&self.turns).values().filter_map(Weak::upgrade).collect();
+        let open: Vec<_> = lock(&self.turns).values().flatten().filter_map(Weak::upgrade).collect();
         let turn: Arc<dyn Any + Send + Sync> = match <[_; 1]>::try_from(open) {
             Ok([only]) => only,
             Err(several) if several.is_empty() => {
@@ -118,7 +134,7 @@ impl InsideThread {
 
     /// Ends the open turns that no span of the program opened.
     pub(super) fn end_implicit_turns(&self, end: &End, at: Timestamp) {
-        let turns: Vec<_> = lock(&self.turns).values().filter_map(Weak::upgrade).collect();
+        let turns: Vec<_> = lock(&self.turns).values().flatten().filter_map(Weak::upgrade).collect();
         turns.into_iter().filter(|turn| turn.is_implicit()).for_each(|turn| turn.end_with_thread(end.clone(), at));
     }
 

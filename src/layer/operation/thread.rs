@@ -48,7 +48,7 @@ pub(in crate::layer) struct ThreadOperation {
     /// What is open inside of the thread.
     inside: InsideThread,
     /// The threads of the other agents that spans in this thread name, by name.
-    pub(super) agents: Mutex<BTreeMap<String, Weak<ThreadOperation>>>,
+    pub(super) agents: Mutex<BTreeMap<String, Vec<Weak<ThreadOperation>>>>,
     /// `true` once the shutdown has interrupted a turn of the thread.
     is_interrupted: AtomicBool,
 }
@@ -318,7 +318,7 @@ impl ThreadOperation {
         self.inside.end_implicit_turns(&end, at);
         self.inside.kept.release_all_but(std::ptr::from_ref(self).addr());
         let agents = std::mem::take(&mut *lock(&self.agents));
-        agents.into_values().filter_map(|agent| agent.upgrade()).for_each(|agent| agent.end(end.clone(), at));
+        agents.into_values().flatten().filter_map(|agent| agent.upgrade()).for_each(|agent| agent.end(end.clone(), at));
         let error = lock(&self.error).clone().or_else(|| self.lifecycle.unwound(&end).map(str::to_owned));
         let (status, error) = match (end.clone(), error) {
             (End::Closed, None) => self.outcome_of_last_turn(),

@@ -11,17 +11,16 @@ use super::lifecycle::Lifecycle;
 use super::settled::{SettledSlot, SettledSpan};
 use super::span_end::SpanEnd;
 use super::thread::ThreadOperation;
-use super::thread_recording::{BUNDLE_FULL, JsonPayload, SpanRecording};
+use super::thread_recording::{JsonPayload, SpanRecording};
 use super::tool_agents::ToolAgents;
 use super::tool_invocation::{InvocationBody, ToolInvocation};
 use super::tool_kind;
 use super::tool_progress::{ToolCallProgress, outcome};
 use super::turn::{TurnOperation, TurnScope};
-use crate::bundle::{Body, Json, Lost};
+use crate::bundle::{Body, Json};
 use crate::event::{
-    CallId, EndDetail, EventContext, EventKind, ExecutionStatus, McpCallId, McpToolCallCorrelationAssigned,
-    PayloadKind, PayloadRef, Requester, RuntimeToolId, Timestamp, ToolCallEnded, ToolCallId, ToolCallRuntimeEnded,
-    ToolCallRuntimeStarted, ToolCallStarted, ToolKind,
+    CallId, EndDetail, EventKind, ExecutionStatus, PayloadKind, PayloadRef, Requester, RuntimeToolId, Timestamp,
+    ToolCallEnded, ToolCallId, ToolCallStarted, ToolKind,
 };
 use crate::layer::session::Session;
 use crate::layer::session::live::{Live, end_live};
@@ -205,7 +204,7 @@ impl ToolCallOperation {
                 invocation_payload,
             };
             recording.try_write_event(&scope.context, started, at)?;
-            self.turn.start_inside();
+            self.turn.progress().start_inside();
             self.ids().for_each(|id| self.turn.thread().inside().tools.add(id, self));
             if let Some(id) = call_id {
                 self.turn.remove_requested_call(id.as_str());
@@ -240,23 +239,10 @@ impl ToolCallOperation {
     }
 
     /// Writes a payload event for recorded bytes that are not JSON, if there are any.
-    fn write_raw_payload_event(self: &Arc<Self>, raw: Option<PayloadRef>, at: Timestamp) {
+    pub(super) fn write_raw_payload_event(self: &Arc<Self>, raw: Option<PayloadRef>, at: Timestamp) {
         if let Some(raw) = raw {
             self.write_payload_event(raw, at);
         }
-    }
-
-    /// Records the id that an MCP client gave the call.
-    pub(in crate::layer) fn record_mcp_call_id(self: &Arc<Self>, id: &str) {
-        let at = Timestamp::now();
-        if self.session().is_off("an MCP call id") {
-            return;
-        }
-        let Some((recording, _, tool_call_id)) = self.ensure_started(at) else { return };
-        let event =
-            McpToolCallCorrelationAssigned { tool_call_id: tool_call_id.clone(), mcp_call_id: McpCallId::from(id) };
-        // The event has no thread and turn in other recordings of the format, since an MCP client knows neither.
-        recording.write_event(&EventContext::default(), event, at);
     }
 
     /// Returns the ids by which events refer to the call: that in the log, and that of the provider if it is another
@@ -287,73 +273,6 @@ impl ToolCallOperation {
     /// Writes a payload event for a payload that belongs to this call.
     pub(super) fn write_payload_event(self: &Arc<Self>, payload: PayloadRef, at: Timestamp) {
         self.turn.write_payload_event(payload, &serde_json::json!({ "tool_call_id": self.id.get() }), at);
-    }
-
-    /// Records that the runtime begins to run the tool, with a `tool_runtime_event` body.
-    pub(in crate::layer) fn record_runtime_started(self: &Arc<Self>, body: &dyn Body) {
-        let event = |tool_call_id, runtime_payload| ToolCallRuntimeStarted { tool_call_id, runtime_payload }.into();
-        self.record_runtime_event(body, EventKind::ToolCallRuntimeStarted, event);
-    }
-
-    /// Records that the runtime has finished running the tool, with a `tool_runtime_event` body.
-    pub(in crate::layer) fn record_runtime_ended(self: &Arc<Self>, status: ExecutionStatus, body: &dyn Body) {
-        let event =
-            |tool_call_id, runtime_payload| ToolCallRuntimeEnded { tool_call_id, status, runtime_payload }.into();
-        self.record_runtime_event(body, EventKind::ToolCallRuntimeEnded, event);
-    }
-
-    /// Stores a `tool_runtime_event` body and writes the event that references it.
-    fn record_runtime_event(
-        self: &Arc<Self>,
-        body: &dyn Body,
-        kind: EventKind,
-        event: impl FnOnce(ToolCallId, PayloadRef) -> crate::event::Event,
-    ) {
-        let at = Timestamp::now();
-        if self.session().is_off(kind.name()) {
-            return;
-        }
-        let Some((recording, scope, id)) = self.ensure_started(at) else {
-            return self.count_loss_without_start(Lost::Event(kind));
-        };
-        let writer = &recording.bundle.writer;
-        if kind == EventKind::ToolCallRuntimeStarted && writer.is_full() {
-            // Rejected here, since the store accepts these bodies even in a full bundle: they may belong to an end
-            // event.
-            writer.report_dependent_loss(Lost::Payload(PayloadKind::ToolRuntimeEvent), BUNDLE_FULL);
-            writer.report_dependent_loss(Lost::Event(kind), BUNDLE_FULL);
-            return;
-        }
-        match recording.store_json(PayloadKind::ToolRuntimeEvent, body) {
-            Ok(JsonPayload { reference, raw }) => {
-                recording.write_event(&scope.context, event(id.clone(), reference), at);
-                self.write_raw_payload_event(raw, at);
-            }
-            Err(_counted) => {
-                recording.bundle.writer.report_dependent_loss(Lost::Event(kind), "its body could not be stored");
-            }
-        }
-    }
-
-    /// Counts the data of this call as lost because its start event was lost, so that the log cannot refer to the call.
-    pub(super) fn count_loss_without_start(&self, lost: Lost) {
-        if let Some(recording) = self.turn.thread().started() {
-            recording.bundle.writer.report_dependent_loss(lost, "the start of its tool call could not be written");
-        }
-    }
-
-    /// Registers a child process that this call spawns and returns the value of `OTEL_TRACE_PARENT` for it. Returns
-    /// `None` if the call is not recorded.
-    pub(in crate::layer) fn register_child_process(self: &Arc<Self>) -> Option<String> {
-        let at = Timestamp::now();
-        if self.session().is_off("a child process") {
-            return None;
-        }
-        let Some((recording, scope, id)) = self.ensure_started(at) else {
-            self.count_loss_without_start(Lost::Event(EventKind::Other));
-            return None;
-        };
-        recording.register_child_process(&scope.context, Some(id.clone()), at)
     }
 
     /// Returns `true` if the call has ended or will never start: its end event takes no further data.
@@ -398,30 +317,28 @@ impl ToolCallOperation {
     /// Ends the call, after its agents.
     pub(in crate::layer) fn end(self: &Arc<Self>, end: End, at: Timestamp) {
         self.end_agents(&end, at);
-        if !self.lifecycle.is_open() {
-            // Has ended, or has never started and must not start any more.
-            self.lifecycle.end(self.session(), || {});
-            return;
-        }
-        let Some((recording, scope)) = self.recording(at) else { return };
-        // Stored before the lifecycle's lock is taken: other threads should wait for no more than one line.
-        let stored = self.error_result(&end).and_then(|body| recording.store_ready(body).ok());
-        let error_payload = stored.map(|stored| stored.reference);
         let mut has_ended = false;
-        self.lifecycle.end(self.session(), || {
+        let prepare = || {
+            let (recording, scope) = self.recording(at)?;
+            let stored = self.error_result(&end).and_then(|body| recording.store_ready(body).ok());
+            Some((recording, scope, stored.map(|stored| stored.reference)))
+        };
+        self.lifecycle.end_after(self.session(), prepare, |(recording, scope, error_payload)| {
             has_ended = true;
             let Some(id) = self.id.get() else { return };
             // Read under the lifecycle's lock: a result may have arrived after `end` was called.
-            let progress = lock(&self.progress).clone();
-            let (status, error) = outcome(&end, &progress, self.lifecycle.unwound(&end));
-            let error = error.map(str::to_owned);
-            let result_payload = progress.result.or(error_payload.filter(|_| status == ExecutionStatus::Failed));
+            let (status, error, result) = {
+                let progress = lock(&self.progress);
+                let (status, error) = outcome(&end, &progress, self.lifecycle.unwound(&end));
+                (status, error.map(str::to_owned), progress.result.clone())
+            };
+            let result_payload = result.or(error_payload.filter(|_| status == ExecutionStatus::Failed));
             let EndDetail { ended_by, error_type, attributes } =
                 self.lifecycle.take_span_end().detail(&end, status == ExecutionStatus::Failed);
             let tool_call_id = id.clone();
             let ended = ToolCallEnded { tool_call_id, status, result_payload, error, ended_by, error_type, attributes };
             recording.write_event(&scope.context, ended, at);
-            self.turn.end_inside(false);
+            self.turn.progress().end_inside(false);
         });
         if has_ended {
             *lock(&self.invocation) = None;
@@ -442,7 +359,7 @@ impl OpenOperation for ToolCallOperation {
     fn end_at_shutdown(self: Arc<Self>) {
         self.settled.release();
         if self.lifecycle.is_open() {
-            self.turn.set_interrupted();
+            self.turn.progress().set_interrupted();
         }
         let at = Timestamp::now();
         self.end(End::Shutdown, at);

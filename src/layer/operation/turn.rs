@@ -1,18 +1,18 @@
 //! A turn: from a user's message to the agent's answer.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::end::{CALL_OPEN, End, SHUT_DOWN};
 use super::handle_link::HandleLink;
 use super::inside_thread::TurnInside;
 use super::kept_handles::AnyHandle;
-use super::last_inside::{LastInside, Outcome};
+use super::last_inside::Outcome;
 use super::lifecycle::Lifecycle;
 use super::settled::SettledSpan;
 use super::span_end::SpanEnd;
 use super::thread::ThreadOperation;
 use super::thread_recording::ThreadRecording;
+use super::turn_progress::TurnProgress;
 use crate::event::{EndDetail, EventContext, EventKind, ExecutionStatus, Timestamp, TurnEnded, TurnId, TurnStarted};
 use crate::layer::session::Session;
 use crate::layer::session::live::{Live, LiveSpan, end_live};
@@ -30,18 +30,11 @@ pub(in crate::layer) struct TurnOperation {
     scope: OnceLock<TurnScope>,
     lifecycle: Lifecycle,
     error: Mutex<Option<String>>,
-    /// The last call of a model.
-    last_call: LastInside,
-    /// `true` if what ended last in the turn is a call of a model that was answered and asked for no tool.
-    is_answered: AtomicBool,
-    /// Number of operations inside the turn that have started and not ended.
-    open: AtomicUsize,
+    progress: TurnProgress,
     /// The calls of tools that models asked for in the turn and that no tool call has started for.
     pub(super) requested_calls: Mutex<Vec<String>>,
     /// The turn of the user's next question, if no span of the program opened this one.
     next: OnceLock<Arc<TurnOperation>>,
-    /// `true` once the shutdown has interrupted an operation inside the turn.
-    is_interrupted: AtomicBool,
 }
 
 /// What opened a turn.
@@ -120,12 +113,9 @@ impl TurnOperation {
             scope,
             lifecycle,
             error,
-            last_call: LastInside::default(),
-            is_answered: AtomicBool::new(false),
-            open: AtomicUsize::new(0),
+            progress: TurnProgress::default(),
             requested_calls: Mutex::default(),
             next: OnceLock::new(),
-            is_interrupted: AtomicBool::new(false),
         })
     }
 
@@ -177,9 +167,9 @@ impl TurnOperation {
         self.scope.get().map(|scope| &scope.turn_id)
     }
 
-    /// Returns the last call of a model in this turn.
-    pub(super) fn last_call(&self) -> &LastInside {
-        &self.last_call
+    /// Returns what has happened inside of the turn.
+    pub(super) fn progress(&self) -> &TurnProgress {
+        &self.progress
     }
 
     /// Returns the open turn of `thread` to which spans refer by `id`. Returns `None` if there is none.
@@ -240,7 +230,7 @@ impl TurnOperation {
     /// Sets the error that the end event reports, unless the last call of a model was answered: what the program does with
     /// an answer is not the turn's.
     pub(in crate::layer) fn fail_unanswered(&self, error: &str) {
-        if self.last_call.has_started() && self.last_call.outcome() != Some(Outcome::Completed) {
+        if self.progress.is_unanswered() {
             self.set_error(Some(error.to_owned()));
         }
     }
@@ -265,7 +255,7 @@ impl TurnOperation {
             (End::Completed | End::ClosedOk, _) => (ExecutionStatus::Completed, None),
             (End::Closed, Some(error)) | (End::Failed(error), _) => (ExecutionStatus::Failed, Some(error)),
             (End::Cancelled(reason), _) => (ExecutionStatus::Cancelled, Some(reason)),
-            (End::Shutdown, None) if self.is_over() => (ExecutionStatus::Completed, None),
+            (End::Shutdown, None) if self.progress.is_over() => (ExecutionStatus::Completed, None),
             (End::Shutdown, _) => {
                 self.thread.set_interrupted();
                 (ExecutionStatus::Aborted, Some(SHUT_DOWN.to_owned()))
@@ -306,24 +296,10 @@ impl TurnOperation {
         self.lifecycle.is_ended()
     }
 
-    /// Records that an operation inside the turn has started.
-    pub(super) fn start_inside(&self) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Records that an operation inside the turn has ended. `is_answered` is `true` for a call of a model that was
-    /// answered and asked for no tool.
-    pub(super) fn end_inside(&self, is_answered: bool) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        self.is_answered.store(is_answered, Ordering::Relaxed);
-    }
-
     /// Returns `true` if the turn may be over although nobody has ended it: no span of the program opened it, a model has
     /// given its answer, and nothing is open in it.
     pub(super) fn may_be_over(&self) -> bool {
-        self.origin == TurnOrigin::Supplied
-            && self.is_answered.load(Ordering::Relaxed)
-            && self.open.load(Ordering::Relaxed) == 0
+        self.origin == TurnOrigin::Supplied && self.progress.has_final_answer()
     }
 
     /// Ends a turn that [may be over](Self::may_be_over), because the user asks the next question, and returns the turn of
@@ -342,21 +318,10 @@ impl TurnOperation {
         Arc::clone(latest)
     }
 
-    /// Records that the shutdown has interrupted an operation inside the turn.
-    pub(super) fn set_interrupted(&self) {
-        self.is_interrupted.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns `true` if nothing was left to do in the turn when recording was shut down: a model has given its answer.
-    /// Only its span was still open.
-    fn is_over(&self) -> bool {
-        self.is_answered.load(Ordering::Relaxed) && !self.is_interrupted.load(Ordering::Relaxed)
-    }
-
     /// Returns how the turn ended if nobody ended it: as its last call of a model did.
     fn outcome_of_last_call(&self) -> (ExecutionStatus, Option<String>) {
         let redact = |text: &str| self.session().options.redact_text(EventKind::TurnEnded, text).into_owned();
-        match self.last_call.outcome() {
+        match self.progress.last_call().outcome() {
             Some(Outcome::Completed) => (ExecutionStatus::Completed, None),
             Some(Outcome::Failed(error)) => (ExecutionStatus::Failed, Some(redact(&error))),
             Some(Outcome::Cancelled(reason)) => (ExecutionStatus::Cancelled, Some(redact(&reason))),
@@ -373,6 +338,10 @@ impl TurnOperation {
 impl TurnInside for TurnOperation {
     fn is_implicit(&self) -> bool {
         self.origin == TurnOrigin::Supplied
+    }
+
+    fn is_agent_at_work(&self) -> bool {
+        matches!(self.origin, TurnOrigin::Agent | TurnOrigin::Workflow) && !self.progress.has_final_answer()
     }
 
     fn end_with_thread(self: Arc<Self>, end: End, at: Timestamp) {

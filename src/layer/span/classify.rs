@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::field_facts::{cell_facts, inference_facts, thread_facts, tool_facts};
-use super::fields::{Fields, OperationKind};
+use super::fields::Fields;
+use super::operation_kind::OperationKind;
 use super::operations::{ChildOperation, Enclosing, Operations};
 use super::span_state::SpanState;
 use crate::layer::operation::{
@@ -31,8 +32,8 @@ impl SpanState {
 
     /// Returns the operation inside a turn that the span opened. Returns `None` if the span opened no such operation.
     pub(in crate::layer) fn child_operation(&self) -> Option<&ChildOperation> {
-        // An inference call whose required fields are recorded late must be opened by now.
-        if self.is_plain_inference() {
+        // A request whose span was not entered, or whose required fields are recorded late, must be opened by now.
+        if self.is_plain_request() {
             self.touch();
         }
         self.operations()?.child.as_ref()
@@ -41,6 +42,12 @@ impl SpanState {
     /// Returns `true` if the span is an inference call without a typed handle, by the fields recorded so far.
     pub(super) fn is_plain_inference(&self) -> bool {
         !self.has_handle() && self.kind() == Some(OperationKind::Inference)
+    }
+
+    /// Returns `true` if the span is a call of a model or a compaction request without a typed handle, by the fields
+    /// recorded so far.
+    fn is_plain_request(&self) -> bool {
+        !self.has_handle() && matches!(self.kind(), Some(OperationKind::Inference | OperationKind::Compaction))
     }
 
     /// Creates the operations of a span of this kind.
@@ -70,19 +77,24 @@ impl SpanState {
                 }
                 Enclosing { turn: Some(turn), .. } => {
                     let name = fields.agent_name.as_deref().filter(|name| turn.is_of_another_agent(name));
-                    operations.turn =
-                        name.map(|name| self.new_agent_turn(self.agent_thread(turn.thread(), name, fields), fields));
+                    let thread = name.map(|name| self.idle_agent_thread(turn.thread(), name, fields));
+                    operations.turn = thread.map(|thread| self.new_agent_turn(thread, fields));
                 }
                 Enclosing { thread, turn: None, .. } => {
                     let thread = thread.unwrap_or_else(|| self.implicit_thread(fields));
-                    let thread = match fields.agent_name.as_deref().filter(|name| thread.is_of_another_agent(name)) {
-                        Some(name) => self.agent_thread(&thread, name, fields),
-                        None => thread,
+                    let name = fields.agent_name.as_deref();
+                    let is_another = name.is_some_and(|name| thread.is_of_another_agent(name));
+                    let thread = match is_another || runs_beside_another(&thread, fields) {
+                        true => self.idle_agent_thread(&thread, name.unwrap_or_default(), fields),
+                        false => thread,
                     };
                     operations.turn = Some(self.new_agent_turn(thread, fields));
                 }
             },
             OperationKind::Inference => {
+                if let Some(compaction) = &enclosing.compaction {
+                    compaction.add_call_inside();
+                }
                 let turn = self.inference_turn(fields, enclosing);
                 return ChildOperation::Inference(InferenceOperation::new(
                     turn,
@@ -165,12 +177,22 @@ impl SpanState {
         }
     }
 
-    /// Returns the thread of the agent `name`, spawned by `parent` without a tool call.
+    /// Returns the thread of the agent `name`, spawned by `parent` without a tool call, for a call of a model, which does not
+    /// tell whose run it belongs to.
     fn agent_thread(&self, parent: &Arc<ThreadOperation>, name: &str, fields: &Fields) -> Arc<ThreadOperation> {
-        parent.agent(name, || {
-            let facts = ThreadFacts { is_supplied: true, ..thread_facts(fields) };
-            ThreadOperation::new(Arc::clone(self.session()), Some(Arc::clone(parent)), facts, None)
-        })
+        parent.agent(name, |_| true, || self.new_agent_thread(parent, fields))
+    }
+
+    /// Returns the thread of the agent `name`, spawned by `parent` without a tool call, for a run of the agent. Each of
+    /// several runs at the same time has a thread of its own.
+    fn idle_agent_thread(&self, parent: &Arc<ThreadOperation>, name: &str, fields: &Fields) -> Arc<ThreadOperation> {
+        let may_be = |thread: &Arc<ThreadOperation>| !runs_beside_another(thread, fields);
+        parent.agent(name, may_be, || self.new_agent_thread(parent, fields))
+    }
+
+    fn new_agent_thread(&self, parent: &Arc<ThreadOperation>, fields: &Fields) -> Arc<ThreadOperation> {
+        let facts = ThreadFacts { is_supplied: true, ..thread_facts(fields) };
+        ThreadOperation::new(Arc::clone(self.session()), Some(Arc::clone(parent)), facts, None)
     }
 
     /// Returns the implicit thread for this span. If the span declares its kind with `otel_trace.kind`, the program
@@ -187,4 +209,10 @@ impl SpanState {
             self.implicit().turn(thread)
         })
     }
+}
+
+/// Returns `true` if the agent of a span runs beside another one that is at work in this thread. A span that names the
+/// conversation is of its thread, whatever happens in that.
+fn runs_beside_another(thread: &ThreadOperation, fields: &Fields) -> bool {
+    fields.conversation_id.is_none() && thread.has_agent_at_work()
 }

@@ -6,8 +6,39 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Returns the `Debug` output of a value, without quotes and escapes if it is a string literal. Returns `None` if
 /// formatting panics.
 pub(super) fn format_debug(value: &dyn fmt::Debug) -> Option<String> {
-    let text = catch_unwind(AssertUnwindSafe(|| format!("{value:?}"))).ok()?;
-    Some(unquote(&text).unwrap_or(text))
+    format_raw(value).map(unquoted)
+}
+
+/// Returns the `Debug` output of an id, a name or another fact like [`format_debug`], of an `Option` that of the value in
+/// it. Returns `None` if the option is empty, or if formatting panics.
+pub(super) fn format_fact(value: &dyn fmt::Debug) -> Option<String> {
+    let text = format_raw(value)?;
+    (text != "None").then(|| inside_variant(&text, "Some").unwrap_or_else(|| unquoted(text)))
+}
+
+/// Returns the `Debug` output of what a function returned like [`format_debug`], of a `Result` that of the value or of the
+/// error in it. Returns `None` if formatting panics.
+pub(super) fn format_result(value: &dyn fmt::Debug) -> Option<Result<String, String>> {
+    let text = format_raw(value)?;
+    Some(match inside_variant(&text, "Err") {
+        Some(error) => Err(error),
+        None => Ok(inside_variant(&text, "Ok").unwrap_or_else(|| unquoted(text))),
+    })
+}
+
+fn format_raw(value: &dyn fmt::Debug) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(|| format!("{value:?}"))).ok()
+}
+
+/// Returns the `Debug` output of the value in a variant, without quotes and escapes. Returns `None` for other output.
+fn inside_variant(debug: &str, variant: &str) -> Option<String> {
+    let inside = debug.strip_prefix(variant)?.strip_prefix('(')?.strip_suffix(')')?;
+    Some(unquoted(inside.to_owned()))
+}
+
+/// Returns `Debug` output without quotes and escapes, if it is a string literal.
+fn unquoted(debug: String) -> String {
+    unquote(&debug).unwrap_or(debug)
 }
 
 /// Returns the `Debug` output of a value. Returns `None` if it is longer than `max` bytes, or if formatting panics.
@@ -77,5 +108,23 @@ mod tests {
         assert_eq!(format_debug(&Some("a")).as_deref(), Some("Some(\"a\")"));
         assert_eq!(format_debug(&("a", "b")).as_deref(), Some("(\"a\", \"b\")"));
         assert_eq!(format_debug(&tracing::field::display("\"a\", \"b\"")).as_deref(), Some("\"a\", \"b\""));
+    }
+
+    #[test]
+    fn fact_in_an_option_is_the_value() {
+        assert_eq!(format_fact(&Some("a \"b\"")).as_deref(), Some("a \"b\""));
+        assert_eq!(format_fact(&Some(7)).as_deref(), Some("7"));
+        assert_eq!(format_fact(&"Some(7)").as_deref(), Some("Some(7)"));
+        assert_eq!(format_fact(&"None").as_deref(), Some("None"));
+        assert_eq!(format_fact(&None::<u32>), None);
+    }
+
+    #[test]
+    fn returned_result_is_its_value_or_its_error() {
+        let text = |text: &str| Some(Ok(text.to_owned()));
+        assert_eq!(format_result(&Ok::<_, ()>("a")), text("a"));
+        assert_eq!(format_result(&Err::<(), _>("b")), Some(Err("b".to_owned())));
+        assert_eq!(format_result(&"Err(\"b\")"), text("Err(\"b\")"));
+        assert_eq!(format_result(&Some("c")), text("Some(\"c\")"));
     }
 }

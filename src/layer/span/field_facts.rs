@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::fields::{Fields, OperationKind};
+use super::fields::Fields;
+use super::operation_kind::OperationKind;
 use super::tool_name::intern_tool_name;
 use crate::layer::operation::{
     CodeCellFacts, CodeCellOperation, InferenceFacts, SessionMetadata, ThreadFacts, ToolCallFacts,

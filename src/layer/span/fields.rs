@@ -11,9 +11,10 @@ use std::time::Duration;
 use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
-use super::debug_text::format_debug;
-use super::error_text::ErrorText;
+use super::debug_text::{format_debug, format_fact};
+use super::operation_kind::OperationKind;
 use super::own_fields::{OwnFields, OwnValue};
+use super::reported_outcome::ReportedOutcome;
 use super::session_fields::SessionFields;
 use super::setting_fields::SettingFields;
 use super::tool_fields::ToolFields;
@@ -24,47 +25,8 @@ use crate::layer::operation::ToolInvocation;
 use crate::layer::span::callsites::ERROR_FIELDS;
 use crate::semconv;
 
-/// The kind of operation that a span declares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OperationKind {
-    Thread,
-    Turn,
-    Inference,
-    Tool,
-    CodeCell,
-    /// A compaction request.
-    Compaction,
-    /// `invoke_agent`: a thread, a turn or both, depending on the enclosing operations.
-    Agent,
-    /// `invoke_workflow`: like an agent, but each agent that is named in it has a thread of its own.
-    Workflow,
-}
-
-impl OperationKind {
-    /// Parses the value of `otel_trace.kind`. Returns `None` for other kinds.
-    fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "thread" => Self::Thread,
-            "turn" => Self::Turn,
-            "inference" => Self::Inference,
-            "tool" => Self::Tool,
-            "code_cell" => Self::CodeCell,
-            "compaction" => Self::Compaction,
-            _ => return None,
-        })
-    }
-
-    /// Parses the value of `gen_ai.operation.name`. Returns `None` for operations that are not recorded.
-    fn from_operation_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "chat" | "generate_content" | "text_completion" => Self::Inference,
-            "execute_tool" => Self::Tool,
-            "invoke_agent" => Self::Agent,
-            "invoke_workflow" => Self::Workflow,
-            _ => return None,
-        })
-    }
-}
+/// The name that rig gives an agent whose program gave it none.
+const RIG_UNNAMED_AGENT: &str = "Unnamed Agent";
 
 /// Returns `true` if spans of this callsite have a field that declares their kind. Compares the field names for every
 /// span, which is cheaper than any table of callsites: a table would need a lock.
@@ -106,17 +68,8 @@ pub(in crate::layer) struct Fields {
     pub(super) session: Option<Box<SessionFields>>,
     /// The fields that no rule reads.
     own: Option<Box<OwnFields>>,
-    pub(super) error_type: Option<String>,
-    status: Option<OtelStatus>,
-    status_description: Option<String>,
-    /// The error in fields that programs use beside those of OpenTelemetry.
-    error_text: ErrorText,
-    /// The error that the function of the span returned.
-    pub(super) returned_error: Option<String>,
-    /// The latest error that the program logged in the span.
-    pub(super) logged_error: Option<String>,
-    /// The value that the function of the span returned.
-    pub(super) returned: Option<String>,
+    /// How the operation ended.
+    pub(super) outcome: ReportedOutcome,
     pub(super) usage: UsageFields,
     pub(super) request: RequestFields,
     pub(super) output_messages: Option<String>,
@@ -124,27 +77,6 @@ pub(in crate::layer) struct Fields {
     pub(super) result: Option<String>,
     /// Number of times that a field of the answer, or the result, was recorded.
     pub(super) answers: u32,
-}
-
-/// The value of `otel.status_code`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OtelStatus {
-    Unset,
-    Ok,
-    Error,
-}
-
-impl OtelStatus {
-    /// Parses a status code, ignoring case. Unknown codes count as unset.
-    fn from_code(code: &str) -> Self {
-        if code.eq_ignore_ascii_case("ok") {
-            Self::Ok
-        } else if code.eq_ignore_ascii_case("error") {
-            Self::Error
-        } else {
-            Self::Unset
-        }
-    }
 }
 
 /// The fields that a request body is built from.
@@ -214,35 +146,6 @@ impl Fields {
         self.declared_kind.is_some()
     }
 
-    /// Returns the error that the function of the span returned, otherwise `error.type` and the status description, if
-    /// the error type, the status code or another field reports a failure. Returns `None` otherwise.
-    pub(super) fn error(&self) -> Option<String> {
-        let reported = || match (&self.error_type, self.status_description.as_deref().or(self.error_text.text())) {
-            (Some(kind), Some(description)) => Some(format!("{kind}: {description}")),
-            (Some(kind), None) => Some(kind.clone()),
-            (None, Some(description)) if self.has_error_status() => Some(description.to_owned()),
-            (None, None) if self.has_error_status() => Some("error".to_owned()),
-            (None, _) => None,
-        };
-        self.returned_error.clone().or_else(reported)
-    }
-
-    /// Returns `true` if an event in the span reports the error, and no field does.
-    pub(super) fn is_error_event(&self) -> bool {
-        let is_logged = self.logged_error.is_some() && self.error_type.is_none() && !self.has_error_status();
-        self.returned_error.is_some() || is_logged
-    }
-
-    /// Returns `true` if the status code is `ERROR`, or if a field has an error in words.
-    fn has_error_status(&self) -> bool {
-        self.status == Some(OtelStatus::Error) || self.error_text.text().is_some()
-    }
-
-    /// Returns `true` if the status code is `OK` and no error is known.
-    pub(super) fn is_ok(&self) -> bool {
-        self.status == Some(OtelStatus::Ok) && self.error().is_none()
-    }
-
     /// Returns what the tool of the span is called with. Returns `None` if no arguments were recorded.
     pub(super) fn invocation(&self) -> Option<ToolInvocation<'static>> {
         let arguments = self.arguments.as_deref()?;
@@ -251,17 +154,6 @@ impl Fields {
             Some(tool) => tool.invocation(name, arguments),
             None => ToolInvocation::Function { arguments: arguments.to_owned().into() },
         })
-    }
-
-    /// Returns `true` if any field is set that tells how the operation ended.
-    pub(super) fn has_outcome(&self) -> bool {
-        self.error_type.is_some()
-            || self.status.is_some()
-            || self.status_description.is_some()
-            || self.error_text.text().is_some()
-            || self.returned_error.is_some()
-            || self.logged_error.is_some()
-            || self.returned.is_some()
     }
 
     /// Returns `true` if any field is set that the body of an answer or a result is made from.
@@ -273,13 +165,13 @@ impl Fields {
             || self.finish_reasons.is_some()
             || [input, cached, cache_write, output, reasoning].into_iter().any(Option::is_some)
             || self.result.is_some()
-            || self.returned.is_some()
+            || self.outcome.returned.is_some()
     }
 
     /// Returns `true` if these fields show that an operation of this kind is over: its answer, why the model stopped, how
     /// many tokens it wrote, its result, or an error. An id or the model alone may come at the beginning of a stream.
     pub(super) fn has_outcome_of(&self, kind: OperationKind) -> bool {
-        let has_error = || self.error_type.is_some() || self.returned_error.is_some() || self.has_error_status();
+        let has_error = || self.outcome.has_error();
         match kind {
             OperationKind::Inference | OperationKind::Compaction => {
                 self.output_messages.is_some()
@@ -288,7 +180,7 @@ impl Fields {
                     || has_error()
             }
             OperationKind::Tool => {
-                self.result.is_some() || self.returned.is_some() || self.status == Some(OtelStatus::Ok) || has_error()
+                self.result.is_some() || self.outcome.returned.is_some() || self.outcome.has_status_ok() || has_error()
             }
             // These go on after whatever happens inside them.
             OperationKind::Thread
@@ -301,7 +193,7 @@ impl Fields {
 
     /// Takes the fields that tell how an attempt of a call of a model went. Returns `None` if none is set.
     pub(super) fn take_outcome(&mut self) -> Option<Self> {
-        let is_set = self.has_outcome()
+        let is_set = self.outcome.is_set()
             || self.has_answer()
             || self.upstream_request_id.is_some()
             || self.time_to_first_chunk.is_some();
@@ -311,12 +203,7 @@ impl Fields {
             finish_reasons: self.finish_reasons.take(),
             upstream_request_id: self.upstream_request_id.take(),
             time_to_first_chunk: self.time_to_first_chunk.take(),
-            error_type: self.error_type.take(),
-            status: self.status.take(),
-            status_description: self.status_description.take(),
-            error_text: std::mem::take(&mut self.error_text),
-            returned_error: self.returned_error.take(),
-            logged_error: self.logged_error.take(),
+            outcome: std::mem::take(&mut self.outcome),
             usage: std::mem::take(&mut self.usage),
             output_messages: self.output_messages.take(),
             ..Self::default()
@@ -355,13 +242,7 @@ impl Fields {
             tool,
             session,
             own,
-            error_type,
-            status,
-            status_description,
-            error_text,
-            returned_error,
-            logged_error,
-            returned,
+            outcome,
             usage: UsageFields { input, cached, cache_write, output, reasoning },
             request: RequestFields { input_messages, system_instructions, tool_definitions, settings },
             output_messages,
@@ -398,12 +279,7 @@ impl Fields {
         if let Some(own) = own {
             self.own.get_or_insert_default().merge(*own);
         }
-        take(&mut self.error_type, error_type);
-        take(&mut self.status_description, status_description);
-        self.error_text.merge(error_text);
-        take(&mut self.returned_error, returned_error);
-        take(&mut self.logged_error, logged_error);
-        take(&mut self.returned, returned);
+        self.outcome.merge(outcome);
         take(&mut self.usage.input, input);
         take(&mut self.usage.cached, cached);
         take(&mut self.usage.cache_write, cache_write);
@@ -416,7 +292,6 @@ impl Fields {
         take(&mut self.output_messages, output_messages);
         take(&mut self.arguments, arguments);
         take(&mut self.result, result);
-        take(&mut self.status, status);
     }
 
     /// Returns `true` if the layer stores the value of the field `name` from its text: a text, or a token count that is
@@ -427,6 +302,14 @@ impl Fields {
             || SettingFields::has_name(name)
             || self.text_slot(name).is_some()
             || self.count_slot(name).is_some()
+    }
+
+    /// Returns `true` if the field `name` is an id, a name or another fact of which an empty text tells nothing. Many programs
+    /// record one for an id that they do not have.
+    fn is_fact(&mut self, name: &str) -> bool {
+        let is_told_empty = matches!(name, semconv::RIG_PROVIDER_REQUEST_ID | semconv::UPSTREAM_REQUEST_ID);
+        let is_text = !is_told_empty && !semconv::is_content(name) && self.text_slot(name).is_some();
+        is_text || matches!(name, semconv::TOOL_CALL_ID | semconv::TOOL_NAME)
     }
 
     /// Returns the member that stores the text field `name`. Returns `None` if the layer does not store that field as
@@ -448,8 +331,8 @@ impl Fields {
             semconv::CODE_CELL_ID => &mut self.cell_id,
             semconv::CODE_CELL_SOURCE => &mut self.source,
             semconv::COMPACTION_ID => &mut self.compaction_id,
-            semconv::ERROR_TYPE | semconv::TOOL_ERROR_TYPE => &mut self.error_type,
-            semconv::OTEL_STATUS_DESCRIPTION | semconv::OTEL_STATUS_MESSAGE => &mut self.status_description,
+            semconv::ERROR_TYPE | semconv::TOOL_ERROR_TYPE => &mut self.outcome.error_type,
+            semconv::OTEL_STATUS_DESCRIPTION | semconv::OTEL_STATUS_MESSAGE => &mut self.outcome.status_description,
             semconv::INPUT_MESSAGES => &mut self.request.input_messages,
             semconv::SYSTEM_INSTRUCTIONS => &mut self.request.system_instructions,
             semconv::TOOL_DEFINITIONS => &mut self.request.tool_definitions,
@@ -485,20 +368,6 @@ impl Fields {
         self.own.as_ref()?.to_json()
     }
 
-    /// Sets the status from the outcome that rig records for a tool call, beside its result. A call that a hook stopped
-    /// has failed.
-    fn set_tool_outcome(&mut self, outcome: &str) {
-        match outcome {
-            "success" => self.status = Some(OtelStatus::Ok),
-            "error" => self.status = Some(OtelStatus::Error),
-            "denied" | "skipped" => {
-                self.status = Some(OtelStatus::Error);
-                self.status_description.get_or_insert_with(|| format!("{outcome} by a hook"));
-            }
-            _ => {}
-        }
-    }
-
     /// Returns the member that stores the token count `name`. Returns `None` if that field is not a token count.
     fn count_slot(&mut self, name: &str) -> Option<&mut Option<CountField>> {
         Some(match name {
@@ -521,15 +390,19 @@ fn is_keyword(name: &str) -> bool {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
+        if value.is_empty() && self.is_fact(field.name()) {
+            return;
+        }
         match field.name() {
+            semconv::AGENT_NAME if value == RIG_UNNAMED_AGENT => {}
             semconv::KIND => self.declared_kind = Some(OperationKind::from_name(value)),
             semconv::OPERATION_NAME => self.operation_kind = OperationKind::from_operation_name(value),
-            semconv::OTEL_STATUS_CODE => self.status = Some(OtelStatus::from_code(value)),
-            semconv::TOOL_CALL_OUTCOME => self.set_tool_outcome(value),
+            semconv::OTEL_STATUS_CODE => self.outcome.set_status(value),
+            semconv::TOOL_CALL_OUTCOME => self.outcome.set_tool_outcome(value),
             semconv::TOOL_CALL_ID => self.call_id = Some(value.into()),
             semconv::TOOL_NAME => self.tool_name = Some(intern_tool_name(value)),
             name => {
-                self.error_text.record(name, value);
+                self.outcome.record_error(name, value);
                 if let Some(slot) = self.text_slot(name) {
                     *slot = Some(value.to_owned());
                 } else if let Some(slot) = self.count_slot(name) {
@@ -597,7 +470,9 @@ impl Visit for Fields {
         if !is_keyword && !is_duration && !self.stores_text(name) {
             return self.record_own(field, || OwnValue::from_debug(value));
         }
-        let Some(text) = format_debug(value) else { return };
+        // Content may be text that only looks like an `Option`.
+        let format = if semconv::is_content(name) { format_debug } else { format_fact };
+        let Some(text) = format(value) else { return };
         if !is_duration {
             self.record_str(field, &text);
         } else if let Ok(seconds) = text.parse() {

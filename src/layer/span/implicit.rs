@@ -44,6 +44,13 @@ impl ImplicitOperations {
         turns.iter().map(TurnOperation::latest).for_each(|turn| turn.fail_unanswered(error));
     }
 
+    /// Sets the error with which the turns of the agents that act in `thread` end whose last call of a model was not answered.
+    pub(super) fn fail_unanswered_agents(&self, thread: &Arc<ThreadOperation>, error: &str) {
+        let turns: Vec<_> = lock(&self.turns).values().cloned().collect();
+        let turns = turns.iter().filter(|turn| turn.thread().is_agent_of(thread));
+        turns.map(TurnOperation::latest).for_each(|turn| turn.fail_unanswered(error));
+    }
+
     /// Ends the implicit operations, because the root span has closed. Threads of conversations stay open.
     pub(super) fn end(&self) {
         // Not in the head of the loop, where the lock would be held until the loop ends.

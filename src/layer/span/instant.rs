@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tracing::Event;
 use tracing::field::{Field, Visit};
 
-use super::debug_text::format_debug;
+use super::debug_text::{format_debug, format_fact};
 use super::instant_target::InstantTarget;
 use super::json_text::JsonText;
 use crate::bundle::Body;
@@ -217,16 +217,24 @@ impl InstantFields {
     }
 }
 
+/// Returns `true` if the field `name` of an instant holds content, not an id or a name.
+fn is_content(name: &str) -> bool {
+    matches!(name, semconv::PAYLOAD | semconv::MESSAGE)
+}
+
 impl Visit for InstantFields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if let Some(slot) = self.text_slot(field.name()) {
+        // An empty id or name tells nothing.
+        let is_told = !value.is_empty() || is_content(field.name());
+        if is_told && let Some(slot) = self.text_slot(field.name()) {
             *slot = Some(value.to_owned());
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let format = if is_content(field.name()) { format_debug } else { format_fact };
         if self.text_slot(field.name()).is_some()
-            && let Some(text) = format_debug(value)
+            && let Some(text) = format(value)
         {
             self.record_str(field, &text);
         }

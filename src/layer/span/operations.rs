@@ -36,6 +36,8 @@ pub(in crate::layer) struct Enclosing {
     pub(in crate::layer) tool: Option<Arc<ToolCallOperation>>,
     /// The code cell, if the nearest enclosing operation is one.
     pub(in crate::layer) cell: Option<Arc<CodeCellOperation>>,
+    /// The compaction request, if the nearest enclosing operation is one.
+    pub(in crate::layer) compaction: Option<Arc<CompactionOperation>>,
 }
 
 impl ChildOperation {
@@ -218,6 +220,7 @@ impl Enclosing {
                 turn: Some(Arc::clone(turn)),
                 tool: operations.tool().cloned(),
                 cell: operations.cell().cloned(),
+                compaction: operations.compaction().cloned(),
             }),
             (None, Some(thread)) => Some(Self { thread: Some(Arc::clone(thread)), ..Self::default() }),
             (None, None) => None,

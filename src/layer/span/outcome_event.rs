@@ -1,12 +1,12 @@
 //! Events by which a program reports how a function ended: those of `#[instrument(err)]` and `#[instrument(ret)]`, and
-//! logged errors.
+//! logged errors. A function with `ret` and without `err` may return an error, too.
 
 use std::fmt;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
-use super::debug_text::format_debug;
+use super::debug_text::{format_debug, format_result};
 use super::error_text::ErrorText;
 use super::fields::Fields;
 use crate::layer::span::callsites::{ERROR_FIELD, ERROR_FIELDS, RETURN_FIELD, has_only_field, is_serious};
@@ -28,8 +28,8 @@ impl OutcomeEvent {
         let mut values = OutcomeVisitor::default();
         event.record(&mut values);
         match values {
-            OutcomeVisitor { returned: Some(value), .. } if has_only_field(event.metadata(), RETURN_FIELD) => {
-                Some(Self::Returned(value))
+            OutcomeVisitor { returned: Some(returned), .. } if has_only_field(event.metadata(), RETURN_FIELD) => {
+                Some(returned.map_or_else(Self::ReturnedError, Self::Returned))
             }
             OutcomeVisitor { error, .. } => {
                 let error = error.into_text()?;
@@ -55,9 +55,9 @@ impl From<OutcomeEvent> for Fields {
     fn from(outcome: OutcomeEvent) -> Self {
         let mut fields = Self::default();
         match outcome {
-            OutcomeEvent::ReturnedError(error) => fields.returned_error = Some(error),
-            OutcomeEvent::LoggedError(error) => fields.logged_error = Some(error),
-            OutcomeEvent::Returned(value) => fields.returned = Some(value),
+            OutcomeEvent::ReturnedError(error) => fields.outcome.returned_error = Some(error),
+            OutcomeEvent::LoggedError(error) => fields.outcome.logged_error = Some(error),
+            OutcomeEvent::Returned(value) => fields.outcome.returned = Some(value),
         }
         fields
     }
@@ -67,13 +67,14 @@ impl From<OutcomeEvent> for Fields {
 #[derive(Debug, Default)]
 struct OutcomeVisitor {
     error: ErrorText,
-    returned: Option<String>,
+    /// The value that the function returned, or the error in it.
+    returned: Option<Result<String, String>>,
 }
 
 impl OutcomeVisitor {
     fn record_text(&mut self, name: &str, text: &str) {
         if name == RETURN_FIELD {
-            self.returned = Some(text.to_owned());
+            self.returned = Some(Ok(text.to_owned()));
         } else if ERROR_FIELDS.contains(&name) {
             self.error.record(name, text);
         }
@@ -90,7 +91,9 @@ impl Visit for OutcomeVisitor {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if (field.name() == RETURN_FIELD || ERROR_FIELDS.contains(&field.name()))
+        if field.name() == RETURN_FIELD {
+            self.returned = format_result(value);
+        } else if ERROR_FIELDS.contains(&field.name())
             && let Some(text) = format_debug(value)
         {
             self.record_text(field.name(), &text);

@@ -112,8 +112,8 @@ where
             None => self.session.is_first_layer(self.number),
         };
         let Some(instant) = Instant::from_event(event).filter(|_| is_own) else { return };
-        if self.session.is_shut() {
-            return self.session.report_late("an event of target `otel_trace`");
+        if self.session.is_off("an event of target `otel_trace`") {
+            return;
         }
         match instant.resolve(&self.session, &states) {
             Resolved::Found(target) => instant.record(&target),
@@ -149,6 +149,9 @@ where
         let Some(outcome) = OutcomeEvent::from_event(event) else { return };
         let outcome = if is_inside { outcome.for_enclosing(event.metadata()) } else { Some(outcome) };
         if let Some(outcome) = outcome {
+            if let OutcomeEvent::ReturnedError(error) = &outcome {
+                state.fail_unanswered(error);
+            }
             state.merge_fields(outcome.into());
         }
     }

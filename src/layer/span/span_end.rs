@@ -31,8 +31,8 @@ impl OutcomeFields for CompactionOperation {
 
 /// Returns what the span tells of the end of an attempt that another one follows. The own fields of the span belong to the
 /// last attempt.
-fn end_of_attempt(outcome: &Fields) -> SpanEnd {
-    let (error_type, is_error_event) = (outcome.error_type.clone(), outcome.is_error_event());
+fn end_of_attempt(fields: &Fields) -> SpanEnd {
+    let (error_type, is_error_event) = (fields.outcome.error_type.clone(), fields.outcome.is_error_event());
     SpanEnd { error_type, is_error_event, ..SpanEnd::default() }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn store_response(inference: &Arc<InferenceOperation>, fields: &Field
 
 /// Records the result in the fields of its span for a tool call.
 pub(super) fn store_result(tool: &Arc<ToolCallOperation>, fields: &Fields) {
-    if let Some(result) = fields.result.as_ref().or(fields.returned.as_ref()) {
+    if let Some(result) = fields.result.as_ref().or(fields.outcome.returned.as_ref()) {
         tool.record_output_from_fields(result);
     }
 }
@@ -70,9 +70,9 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
     if let Some(usage) = fields.usage.usage() {
         inference.record_usage(usage);
     }
-    inference.set_error(fields.error());
+    inference.set_error(fields.outcome.error());
     if !inference.has_response() {
-        inference.set_error(fields.error().or_else(|| fields.logged_error.clone()));
+        inference.set_error(fields.outcome.error().or_else(|| fields.outcome.logged_error.clone()));
     }
     let is_unexplained = !inference.has_response() && !inference.is_refused();
     if let Some(id) = fields.upstream_request_id.as_ref().filter(|id| !id.is_empty() && is_unexplained) {
@@ -84,12 +84,12 @@ pub(super) fn apply_to_inference(inference: &Arc<InferenceOperation>, fields: &F
 
 /// Passes the error in the fields of its span to a compaction request, whose response is recorded.
 pub(super) fn apply_to_compaction(compaction: &CompactionOperation, fields: &Fields) {
-    let logged = fields.logged_error.clone().filter(|_| !compaction.has_response());
-    compaction.set_error(fields.error().or(logged));
+    let logged = fields.outcome.logged_error.clone().filter(|_| !compaction.has_response());
+    compaction.set_error(fields.outcome.error().or(logged));
 }
 
 /// Passes the error in the fields of its span to a tool call, whose result is recorded.
 pub(super) fn apply_to_tool(tool: &Arc<ToolCallOperation>, fields: &Fields) {
-    let logged = fields.logged_error.clone().filter(|_| !tool.has_result());
-    tool.set_error(fields.error().or(logged));
+    let logged = fields.outcome.logged_error.clone().filter(|_| !tool.has_result());
+    tool.set_error(fields.outcome.error().or(logged));
 }

@@ -89,7 +89,7 @@ impl SpanState {
     /// Registers the span with the recorder if fields were recorded after the start: they are written with the end,
     /// even if that is the shutdown.
     pub(super) fn register_pending_fields(&self) {
-        let is_new = || !self.has_pending_fields.swap(true, Ordering::Relaxed);
+        let is_new = || lock(&self.fields).is_some() && !self.has_pending_fields.swap(true, Ordering::Relaxed);
         if self.operations.get().is_some()
             && let Some(this) = self.this.upgrade().filter(|_| is_new())
         {
@@ -172,7 +172,7 @@ impl SpanState {
     fn end_closed(&self, at: Timestamp, is_settled: bool) {
         let is_inference = self.operations().is_some_and(|operations| operations.inference().is_some());
         // A status of `OK` does not prove that a model responded, if there is no response.
-        let is_ok = !is_inference && lock(&self.fields).as_ref().is_some_and(|fields| fields.is_ok());
+        let is_ok = !is_inference && lock(&self.fields).as_ref().is_some_and(|fields| fields.outcome.is_ok());
         let Some(operations) = self.operations.get() else { return };
         self.flush_fields_to(operations);
         match &operations.child {
@@ -203,10 +203,10 @@ impl SpanState {
 
     /// Passes the field values recorded so far to `operations`, before they end.
     fn flush_fields_to(&self, operations: &Operations) {
+        let Some(fields) = lock(&self.fields).take() else { return };
         if self.has_pending_fields.load(Ordering::Relaxed) {
             self.session.remove_unwritten(self);
         }
-        let Some(fields) = lock(&self.fields).take() else { return };
         self.set_span_end(operations, &fields);
         let Operations { thread, turn, child } = operations;
         match child {
@@ -233,15 +233,15 @@ impl SpanState {
                 }
                 span_end::apply_to_tool(tool, &fields);
             }
-            Some(ChildOperation::Cell(cell)) => cell.set_error(fields.error()),
+            Some(ChildOperation::Cell(cell)) => cell.set_error(fields.outcome.error()),
             Some(ChildOperation::Compaction(first)) => span_end::apply_to_compaction(first.current(), &fields),
             Some(ChildOperation::Inference(_) | ChildOperation::Tool(_)) | None => {}
         }
         if let Some(turn) = turn {
-            turn.set_error(fields.error());
+            turn.set_error(fields.outcome.error());
         }
         if let Some(thread) = thread {
-            thread.set_error(fields.error());
+            thread.set_error(fields.outcome.error());
         }
         Fields::recycle(fields);
     }
@@ -252,8 +252,8 @@ impl SpanState {
         let kind = operations.end_event_kind();
         let options = &self.session.options;
         let span_end = SpanEnd {
-            is_error_event: fields.is_error_event(),
-            error_type: fields.error_type.as_deref().map(|text| options.redact_text(kind, text).into_owned()),
+            is_error_event: fields.outcome.is_error_event(),
+            error_type: fields.outcome.error_type.as_deref().map(|text| options.redact_text(kind, text).into_owned()),
             attributes: fields.own_attributes().map(|attributes| options.redact_json(kind, attributes)),
             ..SpanEnd::default()
         };

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tracing::{Callsite, Metadata, Span};
 
-use super::fields::{Fields, OperationKind};
+use super::fields::Fields;
 use super::implicit::ImplicitOperations;
 use super::json_text::JsonText;
+use super::operation_kind::OperationKind;
 use super::operations::{Enclosing, Operations};
 use super::probe::PROBE;
 use super::span_lifecycle::{Input, SpanLifecycle};
@@ -208,7 +209,7 @@ impl SpanState {
     /// Merges newly recorded field values, which may start or settle the operations.
     pub(super) fn merge_fields(&self, newer: Fields) {
         // A handle records everything but the status itself.
-        if self.has_handle && !newer.has_outcome() {
+        if self.has_handle && !newer.outcome.is_set() {
             return;
         }
         let is_answer = {
@@ -223,6 +224,14 @@ impl SpanState {
         if !self.has_handle {
             self.apply(Input::Recorded { facts: self.facts(), is_answer });
             self.register_pending_fields();
+        }
+    }
+
+    /// Sets the error with which the turns of the agents in the span end whose last call of a model was not answered:
+    /// the function of the span returned it. Frameworks record no error in the span of a call that could not be sent.
+    pub(super) fn fail_unanswered(&self, error: &str) {
+        if let Some(turn) = self.operations().and_then(|operations| operations.turn.as_ref()) {
+            self.implicit().fail_unanswered_agents(turn.thread(), error);
         }
     }
 

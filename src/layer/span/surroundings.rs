@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::fields::{Fields, OperationKind};
+use super::fields::Fields;
+use super::operation_kind::OperationKind;
 use super::operations::Enclosing;
 use super::span_state::SpanState;
 use crate::layer::operation::{ThreadOperation, TurnOperation};
