@@ -51,7 +51,8 @@
 //!
 //! The fields of a span decide how its operations end when it closes. An error fails them; a response, or a sign of one
 //! such as its id or token usage, completes an inference call, unless its client received an HTTP error, which fails the
-//! call, or a stream without its last event, which cancels it; a result or an `otel.status_code` of `OK` completes a
+//! call, a stream in which the provider reports an error, which fails it too, or a stream without its last event, which
+//! cancels it; a result or an `otel.status_code` of `OK` completes a
 //! tool call; a panic that unwinds through an operation fails it, unless it has an answer or a result; a call without
 //! any of these is cancelled. A turn ends as its last inference call did, and a thread as its last turn did, unless the
 //! shutdown ends it while no turn is open: it is then completed.
@@ -70,21 +71,30 @@
 //! Spans that stand in no thread or turn are given one. Those below one root span share a thread. A span of an inference
 //! call or an agent that names another agent (`gen_ai.agent.name`) than that thread's has a thread of its own, which the
 //! thread spawns; so has an agent directly inside another agent or a workflow, and each agent that an inference call in a
-//! workflow names: a workflow without a name is no agent. A turn that the layer supplies ends, and the next begins, when a
+//! workflow names: a workflow without a name is no agent. A span of an agent that runs while another span of the same agent
+//! waits for an answer has a thread of its own, unless it names its conversation. Inference calls alone do not tell which of
+//! several questions at the same time they belong to: below one span they share a turn. A turn that the layer supplies ends, and the next begins, when a
 //! model is asked with a message of the user behind an answer that asked for no tool. A tool span that stands in no thread,
 //! or beside the calls of such agents, belongs to the only open turn in which a model asked for its call id. The thread of
 //! a conversation (`gen_ai.conversation.id`) outlives its root spans; it ends when no turn was open in it for
 //! [`RecorderBuilder::conversation_idle`].
+//!
+//! An inference call inside the span of a compaction request that records nothing itself is that request: a framework has
+//! recorded it. It stays an inference call of the turn, and no other request is recorded.
+//!
+//! A field for an id or a name with empty text, or with the `Debug` output of an empty `Option`, counts as absent; that of
+//! another `Option` is the value in it. Content is recorded as it is.
 //!
 //! If the callsite of a tool span declares its name and call id as empty fields, the start of the tool call is delayed until
 //! both are recorded or something happens inside the span. A tool span below the span of a code cell is a tool call that the cell requested.
 //!
 //! Events inside of a span are read as programs emit them. The event of `#[instrument(err)]`, which has the field `error`
 //! and no other, fails the operation of its span. The event of `#[instrument(ret)]`, with the field `return` and no
-//! other, is the result of a tool call that has none. Any other event of level `ERROR` or `WARN` with a field for an error
+//! other, is the result of a tool call that has none; a returned `Err` fails the operation. Any other event of level `ERROR` or `WARN` with a field for an error
 //! in words may have been handled: it fails an inference call, a tool call or a compaction request that closes without a
 //! response or result, and never a turn or a thread. The error that a function around an agent returns fails the turn that the
-//! layer has supplied below its root span, unless the model was answered. An end that a handle gives takes precedence over
+//! layer has supplied below its root span, unless the model was answered; the error of an agent or a workflow also fails the
+//! unanswered turns of the agents in it. An end that a handle gives takes precedence over
 //! all of these.
 //!
 //! A request that the program deliberately does not record, such as a warm-up call, must not be one that later requests

@@ -295,3 +295,59 @@ fn end_by_the_program_wins_over_a_stream_that_ended_early() {
     });
     check(&recording, &[(Completed, None)]);
 }
+
+/// Streams in which a provider reports an error, each with the error: in place of a response, amid one, and as its end.
+pub(crate) const FAILED_STREAMS: [(&str, &str); 4] = [
+    ("data: {\"error\":{\"message\":\"overloaded\",\"code\":502}}\n\n", "overloaded"),
+    (
+        "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"It is\"}}]}\n\n\
+         data: {\"error\":{\"message\":\"overloaded\"}}\n\n",
+        "overloaded",
+    ),
+    (
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m1\",\"type\":\"message\",\"role\":\"assistant\",\
+         \"content\":[]}}\n\nevent: error\n\
+         data: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n",
+        "Overloaded",
+    ),
+    (
+        "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"id\":\"r1\",\"object\":\"response\",\
+         \"status\":\"failed\",\"output\":[],\"error\":{\"code\":\"server_error\",\"message\":\"a fault\"}}}\n\n",
+        "a fault",
+    ),
+];
+
+#[test]
+fn stream_with_an_error_of_the_provider_fails_the_call() {
+    for (stream, error) in FAILED_STREAMS {
+        for reply in [Reply::Whole, Reply::Cut] {
+            let record = |end: fn(&Inference)| {
+                let (recording, _) = record_call(async |_, inference| {
+                    let exchange = Exchange::for_span(inference.span()).unwrap();
+                    exchange.request(REQUEST);
+                    exchange.reply(reply, stream.as_bytes());
+                    end(&inference);
+                });
+                let call = recording.graph.inference_calls.iter().next().unwrap();
+                (call.execution.status, call.error.clone().unwrap_or_default())
+            };
+            let (status, told) = record(|_| {});
+            assert!(status == Failed && told.contains(error), "{stream}: {status:?}, {told}");
+            assert_eq!(record(|inference| inference.complete()).0, Completed, "an end by the program wins");
+            assert_eq!(record(|inference| inference.fail("no")), (Failed, "no".to_owned()));
+        }
+    }
+}
+
+#[test]
+fn attempt_after_a_stream_with_an_error_is_a_call() {
+    let recording = record_span(async |server, chat| {
+        let exchange = Exchange::for_span(&chat).unwrap();
+        exchange.request(REQUEST);
+        exchange.reply(Reply::Whole, FAILED_STREAMS[0].0.as_bytes());
+        drop(exchange);
+        read(HttpClient::Tower, &server.url("/chat")).await;
+    });
+    let statuses = recording.graph.inference_calls.iter().map(|call| call.execution.status);
+    assert_eq!(statuses.collect::<Vec<_>>(), [Failed, Completed]);
+}

@@ -6,6 +6,7 @@ use otel_trace::{AgentThread, Compaction, Exact, Exchange, Json, Operation, Repl
 use serde_json::json;
 use tracing::Instrument;
 
+use crate::attempts::FAILED_STREAMS;
 use crate::common::recorder;
 use crate::http_client::{HttpClient, post};
 use crate::server::{CHAT, ERROR, JSON, Server};
@@ -179,4 +180,34 @@ fn end_by_the_program_wins_over_a_stream_that_ended_early() {
     check_end((Failed, Some("no")), |compaction| compaction.fail("no"));
     // What the program has put together counts.
     check_end((Completed, None), |compaction| compaction.response(Json(&json!({ "output_items": [] }))));
+}
+
+#[test]
+fn stream_with_an_error_of_the_provider_fails_the_request() {
+    for (stream, error) in FAILED_STREAMS {
+        for reply in [Reply::Whole, Reply::Cut] {
+            let recording = record(async |_, compaction| {
+                let exchange = Exchange::for_span(compaction.span()).unwrap();
+                exchange.request(REQUEST);
+                exchange.reply(reply, stream.as_bytes());
+            });
+            let told = recording.bundle.event("compaction_request_failed")["error"].as_str().unwrap();
+            assert!(told.contains(error), "{stream}: {told}");
+        }
+    }
+}
+
+#[test]
+fn exchange_of_a_plain_span_that_was_never_entered_is_found() {
+    let (root, recorder, guard) = recorder();
+    run_recorded(&recorder, async {
+        let turn = AgentThread::start(ThreadMeta::new()).turn(None);
+        let span = tracing::info_span!(parent: turn.span(), "compaction", otel_trace.kind = "compaction",
+            gen_ai.request.model = "m", gen_ai.provider.name = "openai");
+        let exchange = Exchange::for_span(&span).unwrap();
+        exchange.request(REQUEST);
+        exchange.reply(Reply::Whole, JSON.as_bytes());
+    });
+    drop(guard);
+    check(&Recording::in_directory(root.path()), &[(Completed, None)]);
 }

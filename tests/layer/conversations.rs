@@ -129,6 +129,96 @@ fn joined_agents_keep_to_their_threads() {
     assert_eq!(threads(&graph), [("a", "", 1, 2), ("b", "a", 1, 2)]);
 }
 
+/// Asks a model of this name in the span of an agent that other runs may interrupt: begins the call, and returns what ends it.
+fn begin_call(span: &Span, model: &str) -> impl FnOnce() + use<> {
+    let chat = span.in_scope(|| {
+        info_span!(
+            "chat",
+            gen_ai.operation.name = "chat",
+            gen_ai.request.model = model,
+            gen_ai.input.messages = json!([message("user", model)]).to_string(),
+            gen_ai.output.messages = Empty
+        )
+    });
+    chat.in_scope(|| {});
+    move || {
+        let answer = json!([message("assistant", "done")]).to_string();
+        chat.in_scope(|| chat.record("gen_ai.output.messages", answer));
+    }
+}
+
+/// Runs an agent three times at once, and a fourth time when these are over, and asserts that each run of the three has a
+/// thread.
+#[track_caller]
+fn check_runs_at_the_same_time(around: impl FnOnce() -> Span, run: impl Fn() -> Span) {
+    let graph = graph(|| {
+        around().in_scope(|| {
+            let spans = [(); 3].map(|()| run());
+            let [first, second, third] = &spans;
+            let ends = [begin_call(first, "a"), begin_call(second, "b"), begin_call(third, "c")];
+            ends.into_iter().for_each(|end| end());
+            begin_call(second, "b2")();
+            drop(spans);
+            let last = run();
+            begin_call(&last, "d")();
+        });
+    });
+    let models = graph.threads.iter().map(|thread| {
+        let calls = graph.inference_calls.iter().filter(|call| call.thread_id == thread.thread_id);
+        calls.map(|call| call.model.as_ref()).collect::<Vec<&str>>()
+    });
+    let models: Vec<_> = models.filter(|models| !models.is_empty()).collect();
+    assert_eq!(models, [vec!["a", "d"], vec!["b", "b2"], vec!["c"]]);
+}
+
+#[test]
+fn runs_of_one_agent_at_the_same_time_have_a_thread_each() {
+    let workflow = || info_span!("invoke_workflow", gen_ai.operation.name = "invoke_workflow");
+    check_runs_at_the_same_time(|| info_span!("request"), || agent("researcher"));
+    check_runs_at_the_same_time(workflow, || agent("researcher"));
+    check_runs_at_the_same_time(
+        || info_span!("request"),
+        || info_span!("invoke_agent", gen_ai.operation.name = "invoke_agent"),
+    );
+}
+
+#[test]
+fn runs_at_the_same_time_of_one_conversation_share_its_thread() {
+    let graph = graph(|| {
+        let open = || {
+            info_span!(
+                "invoke_agent",
+                gen_ai.operation.name = "invoke_agent",
+                gen_ai.agent.name = "bot",
+                gen_ai.conversation.id = "user 7"
+            )
+        };
+        let spans = [open(), open()];
+        let ends = [begin_call(&spans[0], "a"), begin_call(&spans[1], "b")];
+        ends.into_iter().for_each(|end| end());
+    });
+    assert_eq!(threads(&graph), [("bot", "", 2, 2)]);
+}
+
+#[test]
+fn agent_whose_span_stays_open_after_its_answer_is_over() {
+    let graph = graph(|| {
+        let request = info_span!("request");
+        let spans = request.in_scope(|| [agent("bot"), agent("bot")]);
+        begin_call(&spans[0], "a")();
+        begin_call(&spans[1], "b")();
+    });
+    assert_eq!(threads(&graph), [("bot", "", 2, 2)]);
+}
+
+#[test]
+fn agent_that_a_framework_has_named_for_want_of_a_name_is_that_of_its_span() {
+    let graph = graph(|| {
+        agent("coder").in_scope(|| ask(Some("Unnamed Agent"), &[message("user", "go")], &message("assistant", "done")));
+    });
+    assert_eq!(threads(&graph), [("coder", "", 1, 1)]);
+}
+
 #[test]
 fn threads_of_handles_stay_those_of_their_agents() {
     let graph = graph(|| {

@@ -198,3 +198,63 @@ fn completed_compaction_needs_no_response() {
     assert_eq!(bundle.payload_json(&completed["response_payload"]), json!({}));
     assert_eq!(bundle.events("compaction_request_failed"), Vec::<&Value>::new());
 }
+
+#[test]
+fn absent_ids_and_names_tell_nothing() {
+    let (root, recorder, guard) = recorder();
+    run_recorded(&recorder, || {
+        // Two requests of programs that do not know their conversation.
+        for id in [Some(""), None] {
+            let name: Option<&str> = None;
+            let agent = info_span!("invoke_agent", gen_ai.operation.name = "invoke_agent", gen_ai.agent.name = ?name,
+                gen_ai.conversation.id = Empty, otel_trace.turn.id = "");
+            match id {
+                Some(empty) => agent.record("gen_ai.conversation.id", empty),
+                None => agent.record("gen_ai.conversation.id", tracing::field::debug(id)),
+            };
+            agent.in_scope(|| {
+                let tool = info_span!("execute_tool", gen_ai.operation.name = "execute_tool",
+                    gen_ai.tool.name = ?Some("look"), gen_ai.tool.call.id = "", error.type = "",
+                    gen_ai.tool.call.result = %"None");
+                tool.in_scope(|| {});
+            });
+        }
+    });
+    drop(guard);
+    let bundles = bundles(root.path());
+    assert_eq!(bundles.len(), 2);
+    for bundle in &bundles {
+        assert_ne!(bundle.manifest["root_thread_id"], "None");
+        assert_eq!(bundle.event("thread_started")["conversation_id"], Value::Null);
+        let started = bundle.event("tool_call_started");
+        assert_eq!([&started["model_visible_call_id"], &started["summary"]["label"]], [&Value::Null, &json!("look")]);
+        let ended = bundle.event("tool_call_ended");
+        assert_eq!(ended["status"], "completed");
+        let result = bundle.payload_json(&ended["result_payload"]);
+        assert_eq!(result["response_item"]["output"], "None", "content stays as it is");
+    }
+}
+
+#[test]
+fn ids_in_options_are_those_in_them() {
+    let bundle = record_one(|| {
+        let agent = info_span!("invoke_agent", gen_ai.operation.name = "invoke_agent",
+            gen_ai.agent.name = ?Some("coder"), gen_ai.conversation.id = ?Some("user \"7\""));
+        agent.in_scope(|| {
+            let chat = info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = ?Some("m"),
+                gen_ai.provider.name = ?None::<&str>, gen_ai.request.max_tokens = ?Some(5),
+                gen_ai.response.id = ?Some("r1"));
+            chat.in_scope(|| {});
+            info_span!("execute_tool", gen_ai.operation.name = "execute_tool", gen_ai.tool.call.id = ?Some("c1"))
+                .in_scope(|| {});
+        });
+        event!(target: "otel_trace", Level::INFO, otel_trace.event = "mcp_tool_call_correlation_assigned",
+            gen_ai.tool.call.id = ?Some("c1"), otel_trace.mcp_call_id = ?Some(8), otel_trace.turn.id = "");
+    });
+    assert_eq!(bundle.manifest["root_thread_id"], "user \"7\"");
+    let request = bundle.event("inference_started");
+    assert_eq!([&request["model"], &request["provider_name"]], ["m", ""]);
+    assert_eq!(bundle.payload_json(&request["request_payload"])["gen_ai.request.max_tokens"], 5);
+    assert_eq!(bundle.event("inference_completed")["response_id"], "r1");
+    assert_eq!(bundle.event("mcp_tool_call_correlation_assigned")["mcp_call_id"], "8");
+}

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use otel_trace::event::{CellStatus, ExecutionStatus, RolloutStatus};
-use otel_trace::{AgentThread, CodeCellMeta, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta};
+use otel_trace::{AgentThread, CodeCellMeta, Json, Model, Operation, Recorder, SpanExt, ThreadMeta, ToolCallMeta};
 use serde_json::json;
 use tempfile::TempDir;
 use tracing::info_span;
@@ -425,4 +425,28 @@ fn nothing_is_found_or_opened_without_a_layer() {
         assert!(recorder.find_thread("c").is_none());
     });
     assert!(bundles(root.path()).is_empty());
+}
+
+#[test]
+fn of_two_open_turns_with_one_id_the_later_is_found_and_then_the_earlier() {
+    record(|_| {
+        let thread = AgentThread::start(ThreadMeta::new());
+        let id = || Some("turn 1".into());
+        let (earlier, later) = (thread.turn(id()), thread.turn(id()));
+        let found = || thread.find_turn("turn 1").map(|turn| turn.ids().turn);
+        assert_eq!(found(), Some(later.ids().turn));
+        later.complete();
+        assert_eq!(found(), Some(earlier.ids().turn));
+        earlier.complete();
+        assert_eq!(found(), None);
+        // In the other order.
+        let (earlier, later) = (thread.turn(id()), thread.turn(id()));
+        earlier.complete();
+        assert_eq!(found(), Some(later.ids().turn));
+        // A plain span names the turn, too.
+        let tool = info_span!(parent: thread.span(), "tool", gen_ai.operation.name = "execute_tool",
+            otel_trace.turn.id = "turn 1");
+        tool.in_scope(|| {});
+        assert_eq!(tool.otel_trace().ids().turn, later.ids().turn);
+    });
 }

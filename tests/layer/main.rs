@@ -30,6 +30,7 @@ mod lifetimes;
 mod operations;
 mod outcome_events;
 mod pack;
+mod random_spans;
 mod reentrancy;
 mod reloads;
 mod runtimes;

@@ -4,9 +4,13 @@ use otel_trace::bundle::Reader;
 use otel_trace::event::{CellStatus, ExecutionStatus};
 use otel_trace::graph::{Code, Graph, Producer, Requester};
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::{AgentThread, CodeCellMeta, Exact, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta, Turn};
+use otel_trace::{
+    AgentThread, CodeCellMeta, Exact, Json, Model, Operation, PayloadKind, Recorder, SpanExt, ThreadMeta, ToolCallMeta,
+    Turn,
+};
 use serde_json::{Value, json};
-use tracing::{Level, event, info_span};
+use tracing::field::Empty;
+use tracing::{Level, Span, event, info_span};
 use tracing_subscriber::prelude::*;
 
 use crate::common::{Bundle, record_one};
@@ -368,6 +372,41 @@ fn plain_spans_and_instants_record_every_operation() {
         graph.diagnostics.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>(),
         [Code::CellWithoutSource]
     );
+}
+
+#[test]
+fn call_of_a_framework_inside_a_compaction_is_its_request() {
+    let compact = |work: &dyn Fn(&Span)| {
+        let bundle =
+            record_one(|| {
+                let turn = info_span!("turn", otel_trace.kind = "turn");
+                turn.in_scope(|| {
+                let compaction = info_span!("compaction", otel_trace.kind = "compaction", gen_ai.request.model = "m",
+                    error.type = Empty, gen_ai.output.messages = Empty);
+                compaction.in_scope(|| {
+                    info_span!("chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m",
+                        gen_ai.response.id = "r")
+                    .in_scope(|| {});
+                    work(&compaction);
+                });
+            });
+            });
+        assert_eq!(bundle.event("inference_completed")["response_id"], "r");
+        let requests = bundle.event_names().into_iter().filter(|name| name.starts_with("compaction_request"));
+        requests.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(compact(&|_| {}), Vec::<String>::new());
+    // What the program records of the request itself is kept.
+    let failed = ["compaction_request_started", "compaction_request_failed"];
+    let record_error = |span: &Span| {
+        span.record("error.type", "bad_summary");
+    };
+    assert_eq!(compact(&record_error), failed);
+    assert_eq!(compact(&|span| span.otel_trace().fail("bad summary")), failed);
+    let completed = ["compaction_request_started", "compaction_request_completed"];
+    let body = json!({ "output_items": [] });
+    let record = |span: &Span| span.otel_trace().record_payload(PayloadKind::CompactionResponse, Json(&body));
+    assert_eq!(compact(&record), completed);
 }
 
 #[test]

@@ -82,6 +82,11 @@ fn add() -> Result<u32, NoFile> {
     Ok(4)
 }
 
+#[instrument(ret, skip_all, fields(gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "add", gen_ai.tool.call.id = id))]
+fn add_without_err(id: &str, sum: Result<&'static str, NoFile>) -> Result<&'static str, NoFile> {
+    sum
+}
+
 #[instrument(ret, skip_all, fields(gen_ai.operation.name = "execute_tool", gen_ai.tool.name = "add", gen_ai.tool.call.id = "ret_and_result", gen_ai.tool.call.result))]
 fn add_with_result() -> &'static str {
     Span::current().record("gen_ai.tool.call.result", "recorded");
@@ -332,4 +337,83 @@ fn error_of_a_function_beside_the_call_fails_no_other_run() {
         info_span!("other").in_scope(|| error!(error = "of another root"));
     });
     assert_eq!(bundle.event("codex_turn_ended")["status"], "cancelled");
+}
+
+#[test]
+fn function_whose_result_is_returned_without_err_fails_by_its_error() {
+    let bundle = record_one(|| {
+        info_span!("run", gen_ai.operation.name = "invoke_agent").in_scope(|| {
+            drop(add_without_err("ok", Ok("it is \"4\"")));
+            drop(add_without_err("err", Err(NoFile)));
+            // A text that only looks like an error.
+            info_span!("tool", gen_ai.operation.name = "execute_tool", gen_ai.tool.call.id = "text")
+                .in_scope(|| info!(return = ?"Err(\"b\")"));
+        });
+    });
+    let expected = [("ok", "completed", None), ("err", "failed", Some("NoFile")), ("text", "completed", None)];
+    let expected = expected.map(|(id, status, error)| (id.to_owned(), status.to_owned(), error.map(str::to_owned)));
+    assert_eq!(tools(&bundle), expected);
+    let result = |index: usize| {
+        let ended = bundle.events("tool_call_ended")[index];
+        bundle.payload_json(&ended["result_payload"])["response_item"]["output"].clone()
+    };
+    assert_eq!([result(0), result(2)], [json!("it is \"4\""), json!("Err(\"b\")")]);
+}
+
+/// Runs agents by calls that name them, of which the last one could not be sent, and returns an error.
+#[instrument(err, fields(gen_ai.operation.name = operation, gen_ai.agent.name = "boss"))]
+fn orchestrate(operation: &str) -> Result<(), String> {
+    let chat = |agent: &str| {
+        info_span!(
+            "chat",
+            gen_ai.operation.name = "chat",
+            gen_ai.request.model = "m",
+            gen_ai.agent.name = agent,
+            gen_ai.output.messages = Empty
+        )
+    };
+    let answered = chat("first");
+    answered.in_scope(|| {
+        answered.record("gen_ai.output.messages", json!([{ "role": "assistant", "parts": [] }]).to_string());
+    });
+    chat("second").in_scope(|| {});
+    Err("connection refused".to_owned())
+}
+
+#[test]
+fn error_of_a_function_around_agents_fails_the_one_that_got_no_answer() {
+    for operation in ["invoke_workflow", "invoke_agent"] {
+        let bundle = record_one(|| {
+            let root = info_span!("request");
+            root.in_scope(|| {
+                // Agents of another function are not concerned.
+                let other = info_span!("other", gen_ai.operation.name = "invoke_workflow", gen_ai.agent.name = "other");
+                other.in_scope(|| {
+                    info_span!(
+                        "chat",
+                        gen_ai.operation.name = "chat",
+                        gen_ai.request.model = "m",
+                        gen_ai.agent.name = "third"
+                    )
+                    .in_scope(|| {});
+                });
+                drop(orchestrate(operation));
+            });
+        });
+        let names = bundle.events("thread_started").into_iter().map(|start| start["agent_path"].as_str().unwrap());
+        let ends: Vec<_> = names
+            .map(|path| {
+                let start = bundle.events("thread_started").into_iter().find(|start| start["agent_path"] == path);
+                let id = &start.unwrap()["thread_id"];
+                let end = bundle.events("thread_ended").into_iter().find(|end| end["thread_id"] == *id).unwrap();
+                (path, end["status"].as_str().unwrap(), end["error"].as_str().unwrap_or_default())
+            })
+            .collect();
+        let end_of = |name: &str| {
+            ends.iter().find(|(path, ..)| path.ends_with(name)).map(|(_, status, error)| (*status, *error))
+        };
+        assert_eq!(end_of("/first"), Some(("completed", "")), "{ends:?}");
+        assert_eq!(end_of("/second"), Some(("failed", "connection refused")), "{ends:?}");
+        assert_eq!(end_of("/third").map(|(status, _)| status), Some("aborted"), "{ends:?}");
+    }
 }
