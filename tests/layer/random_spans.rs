@@ -110,8 +110,8 @@ fn run(steps: Vec<Step>) -> Vec<Span> {
     let (mut open_spans, mut held) = (Vec::<Span>::new(), Vec::new());
     for (number, step) in steps.into_iter().enumerate() {
         let find = |index: usize| (!open_spans.is_empty()).then(|| open_spans[index % open_spans.len()].clone());
-        let enter = |span: &Span| drop(span.with_subscriber(|(id, subscriber)| subscriber.enter(id)));
-        let exit = |span: &Span| drop(span.with_subscriber(|(id, subscriber)| subscriber.exit(id)));
+        let enter = |span: &Span| span.with_subscriber(|(id, subscriber)| subscriber.enter(id)).unwrap_or_default();
+        let exit = |span: &Span| span.with_subscriber(|(id, subscriber)| subscriber.exit(id)).unwrap_or_default();
         match step {
             Step::Open { kind, below, is_complete } => {
                 let parent = below.and_then(find).unwrap_or_else(Span::none);

@@ -22,6 +22,7 @@ use futures_util::future::join_all;
 use otel_trace::graph::Severity;
 use otel_trace::{AgentThread, Operation, Recorder, ThreadMeta};
 use rig::Agent;
+use rig::agent::WithBuilderTools;
 use rig::completion::Message;
 use rig::prelude::*;
 use rig::providers::openai::{OpenAI, OpenAIConfig, Route};
@@ -80,7 +81,7 @@ fn clerk(base_url: &str, api_key: &str, name: &str) -> Agent {
 }
 
 /// Creates the builder of an agent without a name that looks the stock up.
-fn clerk_builder(base_url: &str, api_key: &str) -> AgentBuilder {
+fn clerk_builder(base_url: &str, api_key: &str) -> AgentBuilder<WithBuilderTools> {
     let client: OpenAI = OpenAIConfig::new(api_key).with_base_url(base_url).with_route(Route::Chat).client();
     let builder = AgentBuilder::new(client.completion("gpt-5-mini")).default_max_turns(4);
     builder.record_content_telemetry(true).tool(tools::Price).tool(tools::Stock)
