@@ -50,7 +50,7 @@ pub use manifest::Manifest;
 pub(crate) use payload::ReadyBody;
 pub use payload::{Body, BodyBuf, BodyError, Exact, Json, Limits};
 pub use read::{Line, LineError, Lines, Reader};
-pub(crate) use read::{NamedPlaces, StorePlace, UnnamedPayload};
+pub(crate) use read::{MAX_LINE_BYTES, NamedPlaces, StorePlace, UnnamedPayload};
 pub(crate) use store::is_pack;
 pub use store::{Location, PayloadError, PayloadStore, Store, StoreNameError, StoredBody};
 pub(crate) use write::{FORKED, OnCreate, OwnProcess, Sink, parse_staged_name};

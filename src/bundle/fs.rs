@@ -4,6 +4,7 @@ mod bundle_directory;
 mod directory;
 mod disk;
 pub(crate) mod file;
+pub(crate) mod hole;
 mod open_files;
 mod unlink_check;
 

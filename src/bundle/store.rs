@@ -4,11 +4,13 @@
 mod files;
 mod pack;
 
+use std::fs::File;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::{fmt, io};
 
+use super::fs::hole::bytes_on_disk;
 use super::fs::{BundleDirectory, Disk, OpenError, OpenFiles};
 use super::payload::BodyBuf;
 use super::read::{NamedPlaces, UnnamedPayload};
@@ -153,6 +155,22 @@ impl Stores {
         if is_pack(&reference.path) { self.pack.get(reference) } else { self.files.get(reference) }
     }
 
+    /// Opens the file of a payload, whether or not an event names it.
+    pub(super) fn open_file(&self, path: &str) -> Result<File, PayloadError> {
+        let opened = self.files.open(path).map(|(file, _)| file);
+        opened.map_err(|kind| PayloadError { location: path.to_owned(), kind })
+    }
+
+    /// Returns the total length of all payloads, each as a file of its own. Of a payload that is a file, it is what the file
+    /// takes on the disk, if that is less.
+    pub(super) fn bytes_as_files(&self) -> u64 {
+        let length = |payload: UnnamedPayload| match payload.location {
+            Location { length: Some(length), .. } => length,
+            Location { path, .. } => self.open_file(&path).map_or(0, |file| bytes_on_disk(&file)),
+        };
+        self.unnamed(&NamedPlaces::new()).into_iter().map(length).sum()
+    }
+
     /// Returns the payloads that are not at one of these places, in order of their places.
     pub(super) fn unnamed(&self, named: &NamedPlaces) -> Vec<UnnamedPayload> {
         let mut unnamed = self.files.unnamed(named);
@@ -185,6 +203,8 @@ pub struct PayloadError {
 enum PayloadErrorKind {
     Refused(&'static str),
     TooLarge(u64),
+    /// The payload is long, and takes nearly nothing on the disk.
+    Hole(u64),
     PartOfFile,
     /// The file has fewer bytes than the reference names.
     Truncated {
@@ -231,6 +251,12 @@ impl fmt::Display for PayloadError {
             }
             PayloadErrorKind::TooLarge(bytes) => {
                 write!(f, "payload {location} has {bytes} bytes; at most {MAX_PAYLOAD_BYTES} are read")
+            }
+            PayloadErrorKind::Hole(bytes) => {
+                write!(
+                    f,
+                    "payload {location} has {bytes} bytes, nearly all of them a hole of its file; holes are not read"
+                )
             }
             PayloadErrorKind::PartOfFile => {
                 write!(f, "payload {location} is a part of a file; outside of a pack a payload is a whole file")

@@ -6,6 +6,7 @@
 mod line_json;
 mod log;
 mod log_file;
+mod long_line;
 mod loss;
 mod noop_writer;
 mod on_create;

@@ -112,6 +112,7 @@ fn extract(archive: &Path, to: &Path) -> anyhow::Result<()> {
             Some(room) => room,
             None => bail!("it expands to far more than its size allows; if you trust it, extract it with zstd and tar"),
         };
+        check_space(&to, size)?;
         let mut file = to.create_file(&name).with_context(|| format!("cannot write its {name:?}"))?;
         let written = io::copy(&mut entry.take(size), &mut file)?;
         if written != size {
@@ -119,6 +120,17 @@ fn extract(archive: &Path, to: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Fails if the directory for extracted files has not the space for a file of this size.
+fn check_space(to: &Directory, size: u64) -> anyhow::Result<()> {
+    match to.free_bytes().filter(|free| *free < size) {
+        None => Ok(()),
+        Some(free) => bail!(
+            "a file in it has {size} bytes, and the directory for temporary files has {free} left; free some space, or set \
+             TMPDIR to a directory on another file system"
+        ),
+    }
 }
 
 /// Returns `true` if this is the name of a file that a bundle can have.

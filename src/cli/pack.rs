@@ -25,7 +25,7 @@ Exit status:
   0  the copy is complete
   1  BUNDLE is not a bundle, or DEST exists or cannot be written; nothing was written
   2  wrong usage
-  3  the copy was written, without the payloads that cannot be read
+  3  the copy was written, without the payloads and lines that cannot be read
 
 Examples:
   otel-trace pack traces/trace-1 packed/trace-1
@@ -73,8 +73,7 @@ pub(super) struct Copy {
 pub(super) fn copy(bundle: &Path, dest: &Path, store: Store) -> anyhow::Result<Copy> {
     let opened = OpenBundle::open(bundle)?;
     let converted = convert(opened.reader(), dest, store, |unread| {
-        let (line, id, reason) = (unread.line, unread.raw_payload_id, unread.reason);
-        output::eprint(format_args!("skipped: line {line}: {id} was not copied: {reason}"));
+        output::eprint(format_args!("skipped: {unread}"));
     });
     let converted = converted.map_err(|error| copy_error(dest, error))?;
     Ok(Copy { converted, original_size: archive::size(bundle)? })
@@ -97,7 +96,7 @@ fn existing_destination(dest: &Path) -> anyhow::Error {
 /// Prints counts to stderr and the path of the copy to stdout, or the error.
 pub(super) fn report(bundle: &Path, dest: &Path, copied: anyhow::Result<Copy>) -> Status {
     let status = copied.and_then(|Copy { converted, original_size }| {
-        let Converted { bodies, unread, .. } = converted;
+        let Converted { bodies, unread, unread_lines, .. } = converted;
         let payloads = if bodies == 1 { "1 payload".to_owned() } else { format!("{bodies} payloads") };
         let not_readable = if unread == 0 { String::new() } else { format!(", {unread} not readable") };
         let (bundle, copy_size) = (bundle.display(), archive::size(dest)?);
@@ -105,7 +104,7 @@ pub(super) fn report(bundle: &Path, dest: &Path, copied: anyhow::Result<Copy>) -
             "{bundle}: {payloads}{not_readable}; {original_size} bytes before, {copy_size} bytes after"
         ));
         output::print(dest.display())?;
-        Ok(if unread == 0 { Status::Complete } else { Status::Skipped })
+        Ok(if unread + unread_lines == 0 { Status::Complete } else { Status::Skipped })
     });
     status.unwrap_or_else(|error| report_error(&error))
 }

@@ -33,7 +33,7 @@ Exit status:
   1  BUNDLE is not a bundle, or DEST exists or cannot be written; nothing was written
   2  wrong usage
   3  the copy was written, but a line of the bundle is not JSON (it was copied as masked text) or a
-     payload cannot be read (it was not copied)
+     payload or a line cannot be read (it was not copied)
 
 Examples:
   otel-trace redact traces/trace-1 to-share
@@ -68,7 +68,7 @@ fn copy(args: &Args) -> anyhow::Result<Status> {
     let opened = OpenBundle::open(&args.bundle)?;
     let copied = Redaction::new(masking(args)?).content(args.content).copy(opened.reader(), &args.dest);
     let copied = copied.map_err(|error| pack::copy_error(&args.dest, error))?;
-    let Redacted { lines, bad_lines, bodies, missing_bodies, .. } = copied;
+    let Redacted { lines, bad_lines, unread_lines, bodies, missing_bodies, .. } = copied;
     output::eprint(format_args!(
         "{}: {}, {}",
         args.dest.display(),
@@ -77,6 +77,7 @@ fn copy(args: &Args) -> anyhow::Result<Status> {
     ));
     let skipped = [
         (bad_lines, "line", "not JSON; kept as masked text"),
+        (unread_lines, "line", "longer than any that is read; not copied"),
         (missing_bodies, "payload reference", "without a readable payload"),
     ];
     for (count, noun, problem) in skipped {
@@ -85,7 +86,7 @@ fn copy(args: &Args) -> anyhow::Result<Status> {
         }
     }
     output::print(args.dest.display())?;
-    Ok(if bad_lines + missing_bodies == 0 { Status::Complete } else { Status::Skipped })
+    Ok(if bad_lines + unread_lines + missing_bodies == 0 { Status::Complete } else { Status::Skipped })
 }
 
 /// Returns the masking that the arguments select.

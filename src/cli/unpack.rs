@@ -20,7 +20,7 @@ Exit status:
   0  the copy is complete
   1  BUNDLE is not a bundle, or DEST exists or cannot be written; nothing was written
   2  wrong usage
-  3  the copy was written, without the payloads that cannot be read
+  3  the copy was written, without the payloads and lines that cannot be read
 
 Examples:
   otel-trace unpack packed/trace-1 traces/trace-1

@@ -165,6 +165,8 @@ codes! {
     SeqDisorder = "seq_disorder", Notice, Stops;
     /// A line is not an event of format 1. The line is left out.
     BadLine = "bad_line", Skipped, Stops;
+    /// A line has more than 64 MiB, which no recorder writes, or is a hole of the file. The line is left out.
+    LineTooLong = "line_too_long", Skipped, Stops;
     /// An event has a type that format 1 does not define. The event is left out.
     UnknownVariant = "unknown_variant", Skipped, Stops;
     /// A line has another schema version. The line is left out.

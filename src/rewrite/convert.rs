@@ -9,21 +9,23 @@
 //! that the conversion back restores the same bytes.
 
 mod reference;
+mod unconverted;
 mod unreferenced_records;
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::destination::Destination;
+use super::destination::{self, Destination};
 use crate::bundle::{
     BodyBuf, BundleError, Location, Manifest, PayloadStore, Reader, Store, StoredBody, WriterOptions, is_pack,
 };
-use crate::event::{PayloadRef, RawPayloadId, ThreadId};
+use crate::event::{PayloadRef, ThreadId};
 use reference::{Reference, is_same_path, references_in};
+pub use unconverted::Unconverted;
 
 /// Counts of the payloads that [`convert`] copied, and of those that it could not read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,25 +35,16 @@ pub struct Converted {
     pub bodies: u64,
     /// Total length of the payloads that were read and written, in bytes.
     pub body_bytes: u64,
-    /// Number of payloads that could not be read.
+    /// Number of payloads that could not be read, files of payloads that no line references among them.
     pub unread: u64,
-}
-
-/// A payload that [`convert`] could not read. The copy of the bundle keeps the payload's reference unchanged.
-#[derive(Debug, Clone)]
-pub struct Unconverted {
-    /// Number of the first line of the log that references the payload, from 1.
-    pub line: u64,
-    /// The id of the payload in that line.
-    pub raw_payload_id: RawPayloadId,
-    /// The cause, as an error message.
-    pub reason: String,
+    /// Number of lines that are too long to be read.
+    pub unread_lines: u64,
 }
 
 /// Copies a bundle to the new directory `dest`, with its payloads in `store`.
 ///
 /// Holds one payload in memory at a time. The directory appears under its name when the copy is complete. Calls
-/// `on_unread` for each payload that cannot be read.
+/// `on_unread` for each payload and each line that cannot be read. Neither is copied.
 ///
 /// # Errors
 /// Returns a [`BundleError`] if `dest` exists, if `bundle` cannot be read, or if `dest` cannot be written.
@@ -61,10 +54,17 @@ pub fn convert(
     store: Store,
     mut on_unread: impl FnMut(Unconverted),
 ) -> Result<Converted, BundleError> {
-    let destination = Destination::create(dest)?;
-    let unwritten = |error| BundleError::io(dest, "cannot be written", error);
-    let mut manifest = bundle.open_file(Manifest::FILE)?;
-    destination.create_file(Manifest::FILE).and_then(|mut it| io::copy(&mut manifest, &mut it)).map_err(unwritten)?;
+    let needed = match store {
+        Store::Files => bundle.bytes_as_files(),
+        // A pack repeats nothing, so its size is not known before.
+        Store::Pack => 0,
+    };
+    let destination = Destination::create(dest, needed)?;
+    let unwritten = |error| destination::write_error(dest, error);
+    destination
+        .create_file(Manifest::FILE)
+        .and_then(|mut it| it.write_all(bundle.manifest_text()))
+        .map_err(unwritten)?;
     let mut conversion = Conversion {
         bundle,
         bodies: match store {
@@ -78,7 +78,7 @@ pub fn convert(
         destination: &destination,
     };
     conversion.convert_log(dest, &mut on_unread)?;
-    conversion.copy_unreferenced_files().map_err(unwritten)?;
+    conversion.copy_unreferenced_files(&mut on_unread).map_err(unwritten)?;
     conversion.copy_unreferenced_records().map_err(unwritten)?;
     let counts = conversion.counts;
     drop(conversion);
@@ -131,15 +131,18 @@ impl Conversion<'_> {
     fn convert_log(&mut self, dest: &Path, on_unread: &mut dyn FnMut(Unconverted)) -> Result<(), BundleError> {
         let path = self.bundle.path().join(Manifest::LOG);
         let unread = |error| BundleError::io(&path, "the log cannot be read", error);
-        let unwritten = |error| BundleError::io(dest, "cannot be written", error);
-        let mut from = BufReader::with_capacity(1 << 18, self.bundle.open_file(Manifest::LOG)?);
+        let unwritten = |error| destination::write_error(dest, error);
+        let mut from = self.bundle.raw_lines()?;
         let to = self.destination.create_file(Manifest::LOG).map_err(unwritten)?;
         let mut to = BufWriter::with_capacity(1 << 18, to);
-        let (mut line, mut number) = (Vec::new(), 0);
-        while from.read_until(b'\n', &mut line).map_err(unread)? > 0 {
-            number += 1;
-            self.convert_line(number, &line, &mut to, on_unread).map_err(unwritten)?;
-            line.clear();
+        let mut text = Vec::new();
+        while let Some(line) = from.next_into(&mut text).map_err(unread)? {
+            if line.is_too_long() {
+                self.counts.unread_lines += 1;
+                on_unread(Unconverted::Line { line: line.number, bytes: line.length });
+                continue;
+            }
+            self.convert_line(line.number, &text, &mut to, on_unread).map_err(unwritten)?;
         }
         to.flush().map_err(unwritten)
     }
@@ -182,7 +185,7 @@ impl Conversion<'_> {
                 Err(error) => {
                     self.counts.unread += 1;
                     let (raw_payload_id, reason) = (reference.read.raw_payload_id.clone(), error.to_string());
-                    on_unread(Unconverted { line, raw_payload_id, reason });
+                    on_unread(Unconverted::Payload { line, raw_payload_id, reason });
                     None
                 }
             };
@@ -243,16 +246,24 @@ impl Conversion<'_> {
     }
 
     /// Copies the files of payloads that no line references, or only lines that cannot be parsed.
-    fn copy_unreferenced_files(&self) -> io::Result<()> {
+    fn copy_unreferenced_files(&mut self, on_unread: &mut dyn FnMut(Unconverted)) -> io::Result<()> {
         for name in self.bundle.payload_file_names() {
             let Some(path) = name.to_str().map(|name| format!("{}/{name}", Manifest::PAYLOADS)) else { continue };
             let is_copied = |it: &Option<ConvertedPayload>| it.is_some();
             if self.converted.get(&(PathBuf::from(&path), None, None, None)).is_some_and(is_copied) {
                 continue;
             }
-            if let Ok(mut from) = self.bundle.open_file(&path)
-                && let Some(mut to) = self.destination.create_payload_file(&path)?
-            {
+            let mut from = match self.bundle.open_payload_file(&path) {
+                Ok(from) => from,
+                // A line that references it has reported it.
+                Err(_) if self.converted.contains_key(&(PathBuf::from(&path), None, None, None)) => continue,
+                Err(error) => {
+                    self.counts.unread += 1;
+                    on_unread(Unconverted::File { path, reason: error.to_string() });
+                    continue;
+                }
+            };
+            if let Some(mut to) = self.destination.create_payload_file(&path)? {
                 io::copy(&mut from, &mut to)?;
             }
         }

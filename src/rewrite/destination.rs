@@ -16,11 +16,13 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    /// Creates the directory beside `dest`, under a temporary name.
+    /// Creates the directory beside `dest`, under a temporary name. `needed` is the number of bytes that it will hold at
+    /// least.
     ///
     /// # Errors
-    /// Returns [`ErrorKind::Exists`] if `dest` exists, and [`ErrorKind::Io`] if the directory cannot be created.
-    pub(super) fn create(dest: &Path) -> Result<Self, BundleError> {
+    /// Returns [`ErrorKind::Exists`] if `dest` exists, and [`ErrorKind::Io`] if the directory cannot be created or its file
+    /// system has too little space.
+    pub(super) fn create(dest: &Path, needed: u64) -> Result<Self, BundleError> {
         if dest.symlink_metadata().is_ok() {
             let message = "something is already here; choose a path that does not exist";
             return Err(BundleError::new(ErrorKind::Exists, dest, message));
@@ -39,6 +41,7 @@ impl Destination {
         let not_created = |error| BundleError::io(dest, "cannot create this directory", error);
         let (parent, directory) = created.map_err(not_created)?;
         let this = Self { path, directory, parent, dest: absolute.clone() };
+        check_space(dest, needed, this.directory.free_bytes())?;
         this.directory.create_directory(Manifest::PAYLOADS).map_err(not_created)?;
         Ok(this)
     }
@@ -84,6 +87,32 @@ impl Destination {
         let renamed = names.map_or(Ok(()), |(from, to)| self.parent.rename(from, to));
         renamed.map_err(|error| BundleError::io(&self.dest, "cannot move the new bundle here", error))
     }
+}
+
+/// Returns an error if a file system has not the space for so many bytes. `free` is `None` if it is not known.
+fn check_space(dest: &Path, needed: u64, free: Option<u64>) -> Result<(), BundleError> {
+    match free.filter(|free| *free < needed) {
+        None => Ok(()),
+        Some(free) => {
+            let message = format!(
+                "the copy needs {needed} bytes, and the file system has {free} left; free some space, or choose a path on \
+                 another file system"
+            );
+            Err(BundleError::new(ErrorKind::Io, dest, message))
+        }
+    }
+}
+
+/// Returns the error of a copy that cannot be written. Nothing of the copy is left.
+pub(super) fn write_error(dest: &Path, error: io::Error) -> BundleError {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let message = if is_full {
+        "cannot be written, because the file system or the quota is full; free some space, or choose a path on another \
+         file system"
+    } else {
+        "cannot be written"
+    };
+    BundleError::io(dest, message, error)
 }
 
 /// Returns `true` if the error is one of the path, so that a file at another path could be created.

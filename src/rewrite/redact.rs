@@ -6,7 +6,7 @@ mod meaning;
 mod tokens;
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Component, Path};
 
 use line::NewLocation;
@@ -14,7 +14,7 @@ use meaning::Document;
 use tokens::is_json;
 
 use super::convert::{PayloadKey, default_path, payload_key};
-use super::destination::Destination;
+use super::destination::{self, Destination};
 use crate::bundle::{BundleError, Manifest, Reader};
 use crate::event::{PayloadKind, PayloadRef};
 use crate::mask::Masking;
@@ -38,6 +38,8 @@ pub struct Redacted {
     /// Number of lines that are not JSON, except for a last line that is cut short. The copy contains them as masked
     /// text.
     pub bad_lines: u64,
+    /// Number of lines that are too long to be read. The copy does not contain them.
+    pub unread_lines: u64,
     /// Number of payload references in the log.
     pub bodies: u64,
     /// Number of payload references whose payload cannot be read. The copy keeps these references.
@@ -66,10 +68,10 @@ impl Redaction {
     /// Returns [`ErrorKind::Exists`](crate::bundle::ErrorKind::Exists) if `dest` exists, and
     /// [`ErrorKind::Io`](crate::bundle::ErrorKind::Io) if the bundle cannot be read or the copy cannot be written.
     pub fn copy(&self, bundle: &Reader, dest: &Path) -> Result<Redacted, BundleError> {
-        let destination = Destination::create(dest)?;
-        let manifest = self.manifest(bundle)?;
+        let destination = Destination::create(dest, bundle.bytes_as_files())?;
+        let manifest = self.json(bundle.manifest_text(), Document::Manifest);
         let written = destination.create_file(Manifest::FILE).and_then(|mut file| file.write_all(&manifest));
-        written.map_err(|error| BundleError::io(dest, "cannot be written", error))?;
+        written.map_err(|error| destination::write_error(dest, error))?;
         let mut copy = RedactionJob {
             redaction: self,
             bundle,
@@ -81,14 +83,6 @@ impl Redaction {
         let counts = copy.counts;
         destination.publish()?;
         Ok(counts)
-    }
-
-    fn manifest(&self, bundle: &Reader) -> Result<Vec<u8>, BundleError> {
-        let path = bundle.path().join(Manifest::FILE);
-        let mut text = Vec::new();
-        let read = bundle.open_file(Manifest::FILE)?.read_to_end(&mut text);
-        read.map_err(|error| BundleError::io(&path, "cannot be read", error))?;
-        Ok(self.json(&text, Document::Manifest))
     }
 
     fn json(&self, text: &[u8], document: Document) -> Vec<u8> {
@@ -124,14 +118,17 @@ impl RedactionJob<'_> {
     fn log(&mut self, dest: &Path) -> Result<(), BundleError> {
         let path = self.bundle.path().join(Manifest::LOG);
         let unread = |error| BundleError::io(&path, "the log cannot be read", error);
-        let unwritten = |error| BundleError::io(dest, "cannot be written", error);
-        let mut log = BufReader::with_capacity(1 << 18, self.bundle.open_file(Manifest::LOG)?);
+        let unwritten = |error| destination::write_error(dest, error);
+        let mut log = self.bundle.raw_lines()?;
         let mut copy = BufWriter::new(self.destination.create_file(Manifest::LOG).map_err(unwritten)?);
         let mut text = Vec::new();
-        while log.read_until(b'\n', &mut text).map_err(unread)? > 0 {
+        while let Some(line) = log.next_into(&mut text).map_err(unread)? {
+            if line.is_too_long() {
+                self.counts.unread_lines += 1;
+                continue;
+            }
             let line = self.line(&text).map_err(unwritten)?;
             copy.write_all(&line).map_err(unwritten)?;
-            text.clear();
         }
         copy.flush().map_err(unwritten)
     }

@@ -6,6 +6,7 @@
 mod common;
 mod event_round_trip;
 mod limits;
+mod long_lines;
 mod pack;
 mod reader;
 mod writer;

@@ -194,9 +194,11 @@ fn unusual_log_content_survives_pack_and_unpack() {
     ];
     let bundle = create_bundle(&text, &payload_files);
     let copies = RoundTrip::new(bundle.path());
-    let unconverted: Vec<_> =
-        copies.unconverted.iter().map(|payload| (payload.line, payload.raw_payload_id.as_str())).collect();
-    assert_eq!(unconverted, [(8, "raw_payload:5"), (9, "raw_payload:6")]);
+    let unconverted = copies.unconverted.iter().map(|part| {
+        let Unconverted::Payload { line, raw_payload_id, .. } = part else { panic!("{part}") };
+        (*line, raw_payload_id.as_str())
+    });
+    assert_eq!(unconverted.collect::<Vec<_>>(), [(8, "raw_payload:5"), (9, "raw_payload:6")]);
     assert_eq!((copies.converted.bodies, copies.converted.unread), (4, 2));
 
     assert_eq!(log(&copies.unpacked()).replace("\r", "\\r"), text.replace("\r", "\\r"));

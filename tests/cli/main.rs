@@ -6,4 +6,6 @@ mod hostile_names;
 mod pack;
 mod reduce_and_check;
 #[cfg(target_os = "linux")]
+mod sizes;
+#[cfg(target_os = "linux")]
 mod swapped_links;

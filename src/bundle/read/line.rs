@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::raw_lines::{MAX_LINE_BYTES, RawLines};
 use crate::bundle::error::BundleError;
 use crate::event::{PayloadRef, Record, RecordError, Seq};
 
@@ -31,13 +31,18 @@ pub enum LineError {
     Torn,
     /// The line is not a valid record.
     Unreadable(RecordError),
+    /// The line is longer than any that a recorder writes, and was not read.
+    TooLong {
+        /// Length of the line in bytes.
+        bytes: u64,
+    },
 }
 
 impl LineError {
     /// Returns the sequence number of the line. Returns `None` if the number cannot be parsed.
     pub fn seq(&self) -> Option<Seq> {
         match self {
-            Self::Torn => None,
+            Self::Torn | Self::TooLong { .. } => None,
             Self::Unreadable(RecordError::Line { seq, .. } | RecordError::Schema { seq, .. }) => *seq,
             Self::Unreadable(RecordError::Variant { seq, .. }) => Some(*seq),
         }
@@ -49,6 +54,7 @@ impl fmt::Display for LineError {
         match self {
             Self::Torn => f.write_str("the last line is cut short; the recording ended while it was written"),
             Self::Unreadable(bad) => bad.fmt(f),
+            Self::TooLong { bytes } => write!(f, "the line has {bytes} bytes; at most {MAX_LINE_BYTES} are read"),
         }
     }
 }
@@ -57,18 +63,19 @@ impl fmt::Display for LineError {
 /// the iterator ends after it.
 #[derive(Debug)]
 pub struct Lines {
-    log: BufReader<File>,
+    log: RawLines,
     path: PathBuf,
-    number: u64,
     /// The next line, if it was read to find out if the line before it is the last one.
-    lookahead: Option<RawLine>,
+    lookahead: Option<LineText>,
     done: bool,
 }
 
 /// A line before it is parsed.
 #[derive(Debug)]
-struct RawLine {
+struct LineText {
     number: u64,
+    /// Length in bytes, if it is too long to be read.
+    too_long: Option<u64>,
     bytes: Vec<u8>,
     /// `true` if the line has a line break at its end. Without one, it is the last line, or is still being written.
     is_terminated: bool,
@@ -76,20 +83,22 @@ struct RawLine {
 
 impl Lines {
     pub(super) fn new(log: File, path: PathBuf) -> Self {
-        Self { log: BufReader::with_capacity(1 << 18, log), path, number: 0, lookahead: None, done: false }
+        Self { log: RawLines::new(log), path, lookahead: None, done: false }
     }
 
     /// Reads the next non-blank line, without byte order mark and trailing whitespace. Returns `None` at the end of the
     /// log.
-    fn next_raw_line(&mut self, mut bytes: Vec<u8>) -> Result<Option<RawLine>, BundleError> {
+    fn next_text(&mut self) -> Result<Option<LineText>, BundleError> {
+        let mut bytes = Vec::new();
         loop {
-            bytes.clear();
-            let read = self.log.read_until(b'\n', &mut bytes);
-            if read.map_err(|error| BundleError::io(&self.path, "the log cannot be read", error))? == 0 {
-                return Ok(None);
+            let read = self.log.next_into(&mut bytes);
+            let read = read.map_err(|error| BundleError::io(&self.path, "the log cannot be read", error))?;
+            let Some(line) = read else { return Ok(None) };
+            let number = line.number;
+            if line.is_too_long() {
+                return Ok(Some(LineText { number, too_long: Some(line.length), bytes, is_terminated: true }));
             }
-            self.number += 1;
-            if self.number == 1 && bytes.starts_with("\u{feff}".as_bytes()) {
+            if number == 1 && bytes.starts_with("\u{feff}".as_bytes()) {
                 bytes.drain(..3);
             }
             let is_terminated = bytes.ends_with(b"\n");
@@ -97,7 +106,7 @@ impl Lines {
                 bytes.pop();
             }
             if !bytes.is_empty() {
-                return Ok(Some(RawLine { number: self.number, bytes, is_terminated }));
+                return Ok(Some(LineText { number, too_long: None, bytes, is_terminated }));
             }
         }
     }
@@ -105,12 +114,15 @@ impl Lines {
     fn next_line(&mut self) -> Result<Option<Line>, BundleError> {
         let text = match self.lookahead.take() {
             Some(text) => text,
-            None => match self.next_raw_line(Vec::new())? {
+            None => match self.next_text()? {
                 Some(text) => text,
                 None => return Ok(None),
             },
         };
         let number = text.number;
+        if let Some(bytes) = text.too_long {
+            return Ok(Some(Line { number, content: Err(LineError::TooLong { bytes }), named: Vec::new() }));
+        }
         let content = match Record::parse(&text.bytes) {
             Ok(record) => Ok(record),
             // The rest of the line may be in the log by now, and is no line of its own.
@@ -119,7 +131,7 @@ impl Lines {
                 Err(LineError::Torn)
             }
             Err(bad) if is_not_json(&bad, &text.bytes) => {
-                self.lookahead = self.next_raw_line(Vec::new())?;
+                self.lookahead = self.next_text()?;
                 Err(if self.lookahead.is_none() { LineError::Torn } else { LineError::Unreadable(bad) })
             }
             Err(bad) => Err(LineError::Unreadable(bad)),
@@ -129,7 +141,10 @@ impl Lines {
                 payload_refs_in(&text.bytes)
             }
             Ok(record) if !record.unknown_words.is_empty() => payload_refs_in(&text.bytes),
-            Ok(_) | Err(LineError::Torn | LineError::Unreadable(RecordError::Schema { .. })) => Vec::new(),
+            Ok(_)
+            | Err(LineError::Torn | LineError::TooLong { .. } | LineError::Unreadable(RecordError::Schema { .. })) => {
+                Vec::new()
+            }
         };
         Ok(Some(Line { number, content, named }))
     }

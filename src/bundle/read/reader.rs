@@ -9,9 +9,11 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::line::Lines;
+use super::raw_lines::RawLines;
 use super::state_file;
 use super::unnamed::{NamedPlaces, UnnamedPayload};
 use crate::bundle::error::{BundleError, ErrorKind};
+use crate::bundle::fs::hole::{bytes_on_disk, skip_hole};
 use crate::bundle::fs::{BundleDirectory, Directory, OpenError};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::store::{PayloadError, StoredBody, Stores};
@@ -36,6 +38,7 @@ const MAX_NAMED_BUNDLES: usize = 3;
 pub struct Reader {
     directory: Arc<BundleDirectory>,
     manifest: Manifest,
+    manifest_text: Vec<u8>,
     parent_error: Option<String>,
     stores: Stores,
 }
@@ -69,10 +72,11 @@ impl Reader {
     fn from_directory(bundle: &Path, opened: io::Result<Directory>) -> Result<Self, BundleError> {
         let opened = opened.map_err(|error| open_error(bundle, Manifest::FILE, OpenError::Io(error)))?;
         let directory = Arc::new(BundleDirectory::from_open(bundle, opened));
-        let (manifest, parent_error) = read_manifest(&directory)?;
+        let manifest_text = read_manifest(&directory)?;
+        let (manifest, parent_error) = parse_manifest(bundle, &manifest_text)?;
         open(&directory, Manifest::LOG)?;
         let stores = Stores::new(&directory);
-        Ok(Self { directory, manifest, parent_error, stores })
+        Ok(Self { directory, manifest, manifest_text, parent_error, stores })
     }
 
     /// Returns the directory of the bundle.
@@ -85,9 +89,31 @@ impl Reader {
         &self.manifest
     }
 
+    /// Returns the bytes of the manifest.
+    pub(crate) fn manifest_text(&self) -> &[u8] {
+        &self.manifest_text
+    }
+
     /// Returns the parse error of the member `parent` in the manifest. Returns `None` if the member is valid or absent.
     pub(crate) fn parent_error(&self) -> Option<&str> {
         self.parent_error.as_deref()
+    }
+
+    /// Opens the log and returns its lines as bytes.
+    pub(crate) fn raw_lines(&self) -> Result<RawLines, BundleError> {
+        Ok(RawLines::new(self.open_file(Manifest::LOG)?))
+    }
+
+    /// Opens the file of a payload, whether or not an event names it.
+    pub(crate) fn open_payload_file(&self, path: &str) -> Result<File, PayloadError> {
+        self.stores.open_file(path)
+    }
+
+    /// Returns the length of a copy of the bundle with each payload as a file of its own, as far as it is known before: what
+    /// the log takes on the disk, and the lengths of the payloads.
+    pub(crate) fn bytes_as_files(&self) -> u64 {
+        let log = self.open_file(Manifest::LOG).map_or(0, |log| bytes_on_disk(&log));
+        log.saturating_add(self.stores.bytes_as_files())
     }
 
     /// Opens the log and returns an iterator over its lines.
@@ -115,6 +141,9 @@ impl Reader {
                 return Ok(false);
             }
             let filled = kept + read;
+            if bytes[filled - 1] == 0 {
+                skip_hole(&log).map_err(|error| BundleError::io(&path, "the log cannot be read", error))?;
+            }
             bytes[kept..filled].make_ascii_lowercase();
             if finder.find(&bytes[..filled]).is_some() {
                 return Ok(true);
@@ -174,7 +203,20 @@ impl Reader {
     }
 }
 
-fn read_manifest(bundle: &BundleDirectory) -> Result<(Manifest, Option<String>), BundleError> {
+/// Reads the bytes of a manifest. Of a file that is too long, only the beginning is read.
+fn read_manifest(bundle: &BundleDirectory) -> Result<Vec<u8>, BundleError> {
+    let path = bundle.path().join(Manifest::FILE);
+    let mut text = Vec::new();
+    let read = open(bundle, Manifest::FILE)?.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut text);
+    read.map_err(|error| BundleError::io(&path, "cannot be read", error))?;
+    if text.len() as u64 > MAX_MANIFEST_BYTES {
+        let message = format!("is not a valid manifest: it has more than {MAX_MANIFEST_BYTES} bytes");
+        return Err(BundleError::new(ErrorKind::NotABundle, &path, message));
+    }
+    Ok(text)
+}
+
+fn parse_manifest(bundle: &Path, text: &[u8]) -> Result<(Manifest, Option<String>), BundleError> {
     #[derive(serde::Deserialize)]
     struct Versioned {
         schema_version: u32,
@@ -185,11 +227,8 @@ fn read_manifest(bundle: &BundleDirectory) -> Result<(Manifest, Option<String>),
         parent: Option<&'a RawValue>,
     }
 
-    let path = bundle.path().join(Manifest::FILE);
-    let mut text = Vec::new();
-    let read = open(bundle, Manifest::FILE)?.take(MAX_MANIFEST_BYTES).read_to_end(&mut text);
-    read.map_err(|error| BundleError::io(&path, "cannot be read", error))?;
-    match serde_json::from_slice::<Versioned>(&text) {
+    let path = bundle.join(Manifest::FILE);
+    match serde_json::from_slice::<Versioned>(text) {
         Ok(Versioned { schema_version }) if schema_version != SCHEMA_VERSION => {
             let message =
                 format!("schema_version is {schema_version}; this otel-trace reads only version {SCHEMA_VERSION}");
@@ -199,8 +238,8 @@ fn read_manifest(bundle: &BundleDirectory) -> Result<(Manifest, Option<String>),
     }
     let not_a_manifest =
         |error| BundleError::new(ErrorKind::NotABundle, &path, format!("is not a valid manifest: {error}"));
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(not_a_manifest)?;
-    let WithParent { parent } = serde_json::from_slice(&text).map_err(not_a_manifest)?;
+    let manifest: Manifest = serde_json::from_slice(text).map_err(not_a_manifest)?;
+    let WithParent { parent } = serde_json::from_slice(text).map_err(not_a_manifest)?;
     let parent_error = parent.and_then(|text| ParentProcess::parse(text.get()).err()).map(|error| error.to_string());
     Ok((manifest, parent_error))
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{BodyBuf, Location, MAX_PAYLOAD_BYTES, PayloadError, PayloadErrorKind, PayloadStore, StoredBody};
+use crate::bundle::fs::hole::is_mostly_hole;
 use crate::bundle::fs::{BundleDirectory, Disk, EntryKind, RealDisk};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::payload::ReadyBody;
@@ -38,6 +39,22 @@ impl Files {
     pub(in crate::bundle) fn path(number: u64, body: &BodyBuf) -> String {
         let extension = if body.is_json() { "json" } else { "bin" };
         format!("{}/{number}.{extension}", Manifest::PAYLOADS)
+    }
+
+    /// Opens the file of a payload, and returns it with its length.
+    ///
+    /// # Errors
+    /// Returns an error if the file is longer than any payload, or is mostly holes.
+    pub(super) fn open(&self, path: &str) -> Result<(File, u64), PayloadErrorKind> {
+        let file = self.bundle.open_file(path)?;
+        let length = file.metadata().map_err(PayloadErrorKind::Io)?.len();
+        if length > MAX_PAYLOAD_BYTES {
+            return Err(PayloadErrorKind::TooLarge(length));
+        }
+        if is_mostly_hole(&file, 0..length) {
+            return Err(PayloadErrorKind::Hole(length));
+        }
+        Ok((file, length))
     }
 
     /// Returns the path of a file in the bundle, for the disk that the writer uses.
@@ -109,8 +126,7 @@ impl PayloadStore for Files {
 
     fn get(&self, reference: &PayloadRef) -> Result<StoredBody, PayloadError> {
         let bad = |why| PayloadError::new(reference, why);
-        let file = self.bundle.open_file(&reference.path).map_err(|it| bad(it.into()))?;
-        let length = file.metadata().map_err(|error| bad(PayloadErrorKind::Io(error)))?.len();
+        let (file, length) = self.open(&reference.path).map_err(bad)?;
         // A file of this store holds one whole payload.
         let named = reference.length.unwrap_or(length);
         if reference.offset.is_some_and(|offset| offset > 0) || named < length {
@@ -118,9 +134,6 @@ impl PayloadStore for Files {
         }
         if length < named {
             return Err(bad(PayloadErrorKind::Truncated { found: length, expected: named }));
-        }
-        if length > MAX_PAYLOAD_BYTES {
-            return Err(bad(PayloadErrorKind::TooLarge(length)));
         }
         let bytes = read_bytes(file, length).map_err(|error| bad(PayloadErrorKind::Io(error)))?;
         if reference.hash.as_deref().is_some_and(|hash| hash != format!("{:032x}", xxh3_128(&bytes))) {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use super::line_json;
 use crate::bundle::fs::{DiskFile, ReleaseFile};
+use crate::bundle::read::MAX_LINE_BYTES;
 use crate::event::{RecordBody, SCHEMA_VERSION, Seq};
 
 /// The beginning of every line, up to its seq.
@@ -66,6 +67,8 @@ struct LogState<M> {
 pub(super) enum AppendError {
     /// The log is closed: it accepts no more lines.
     Closed,
+    /// The line has so many bytes that no reader would read it.
+    TooLong(usize),
     /// The line cannot be serialised or written.
     Io(io::Error),
 }
@@ -97,6 +100,7 @@ impl<M: Medium> Log<M> {
     fn append_closing(&self, body: &RecordBody<'_>, close: bool) -> Result<Seq, AppendError> {
         let mut line = LineBuf::take();
         let appended = match line.serialize(body) {
+            Ok(()) if line.0.len() > MAX_LINE_BYTES => Err(AppendError::TooLong(line.0.len())),
             Ok(()) => self.append_serialized(&mut line, close),
             Err(error) => Err(error.into()),
         };

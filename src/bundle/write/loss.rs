@@ -24,7 +24,8 @@ pub enum Lost {
     Payload(PayloadKind),
     /// A body that could not be encoded or redacted. Its event is written, and the payload holds the reason.
     Body(PayloadKind),
-    /// A text of an event that could not be redacted. The event is written, and the text holds the reason.
+    /// A text of an event that could not be redacted, or that was too long for a line. The event is written, and the text
+    /// holds the reason, or its own beginning.
     Text(EventKind),
     /// A bundle that could not be created, in which case nothing of its thread is recorded, or that was deleted while
     /// it was being written.
@@ -62,7 +63,7 @@ impl fmt::Display for Loss {
                 write!(f, "a `{}` payload was replaced by an error message: {}", kind.name(), self.reason)
             }
             Lost::Text(kind) => {
-                write!(f, "a text of a `{}` event was replaced by an error message: {}", kind.name(), self.reason)
+                write!(f, "a text of a `{}` event was replaced: {}", kind.name(), self.reason)
             }
             Lost::Bundle => write!(f, "a run is not recorded: {}", self.reason),
             Lost::Unsynced => write!(f, "recorded data may not survive a crash of the machine: {}", self.reason),

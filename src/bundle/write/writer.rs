@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::log::{AppendError, Log};
 use super::log_file::LogFile;
+use super::long_line::{line_too_long, shorten_texts};
 use super::loss::{Gap, Lost};
 use super::on_create::OnCreate;
 use super::quota::{Quota, QuotaUsage};
@@ -298,7 +299,14 @@ impl Writer {
     }
 
     fn append_line(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, Lost> {
-        self.try_line(at, context, event).map_err(|error| self.report_lost_event(event, error))
+        let appended = match self.try_line(at, context, event) {
+            Err(AppendError::TooLong(bytes)) => {
+                self.report_loss(Lost::Text(event.kind()), &line_too_long(bytes));
+                self.try_line(at, context, &shorten_texts(event))
+            }
+            appended => appended,
+        };
+        appended.map_err(|error| self.report_lost_event(event, error))
     }
 
     fn try_line(&self, at: Timestamp, context: &EventContext, event: &Event) -> Result<Seq, AppendError> {
@@ -320,6 +328,7 @@ impl Writer {
     fn report_lost_event(&self, event: &Event, error: AppendError) -> Lost {
         match error {
             AppendError::Io(error) => self.report_loss(Lost::Event(event.kind()), &error),
+            AppendError::TooLong(bytes) => self.report_loss(Lost::Event(event.kind()), &line_too_long(bytes)),
             AppendError::Closed => {
                 self.options.report_loss(Lost::Late, event.kind().name());
                 Lost::Late

@@ -122,6 +122,7 @@ fn intern<N: Clone + Eq + Hash>(interned: &mut HashSet<N>, id: &mut N) {
 fn code_for(bad: &LineError) -> Code {
     match bad {
         LineError::Torn => Code::TornLine,
+        LineError::TooLong { .. } => Code::LineTooLong,
         LineError::Unreadable(RecordError::Line { .. }) => Code::BadLine,
         LineError::Unreadable(RecordError::Schema { .. }) => Code::UnknownSchema,
         LineError::Unreadable(RecordError::Variant { .. }) => Code::UnknownVariant,

@@ -14,6 +14,7 @@ use super::read_at::read_exact_at;
 use super::recent::RecentBodies;
 use super::{PACK, repeats_history};
 use crate::bundle::fs::BundleDirectory;
+use crate::bundle::fs::hole::is_mostly_hole;
 use crate::event::PayloadRef;
 
 /// Reads payloads from a pack.
@@ -165,6 +166,9 @@ impl PackReader {
         let header = Header::parse(&bytes, offset)?;
         if u64::from(header.stored()) > end - offset {
             return Err(PayloadErrorKind::Damaged("is cut short: the pack ends in the middle of it"));
+        }
+        if is_mostly_hole(file, offset..offset + u64::from(header.stored())) {
+            return Err(PayloadErrorKind::Hole(u64::from(header.stored())));
         }
         Ok(header)
     }
