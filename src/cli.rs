@@ -3,18 +3,23 @@
 mod archive;
 mod bundles;
 mod check;
+mod cost;
 mod export;
 mod joined;
 mod locate;
+mod ls;
+mod newest;
 mod output;
 mod pack;
 mod parallel;
 mod redact;
 mod reduce;
 mod run_outcome;
+mod show;
 mod span_bar;
 mod status;
 mod unpack;
+mod view;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -38,6 +43,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Show(show::Args),
+    Ls(ls::Args),
+    Cost(cost::Args),
     Reduce(reduce::Args),
     Check(check::Args),
     Pack(pack::Args),
@@ -73,6 +81,9 @@ impl Cli {
     /// Runs the command and returns its exit status.
     pub(crate) fn run(&self) -> Status {
         match &self.command {
+            Command::Show(args) => show::run(args),
+            Command::Ls(args) => ls::run(args),
+            Command::Cost(args) => cost::run(args),
             Command::Reduce(args) => reduce::run(args),
             Command::Check(args) => check::run(args),
             Command::Pack(args) => pack::run(args),

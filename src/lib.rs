@@ -43,10 +43,12 @@
 //! recording is disabled.
 //!
 //! # Reading
-//! `otel-trace reduce <bundle>` writes the graph as `state.json`. In a program, [`reduce`](reduce::reduce) returns it.
+//! `otel-trace show <bundle>` shows a run to people, and `otel-trace reduce <bundle>` writes its graph as `state.json`. In
+//! a program, [`reduce`](reduce::reduce) returns the graph.
 //!
 //! # Features
-//! No feature is enabled by default, and the layer needs none. `cli` builds the `otel-trace` binary. `tower` and
+//! No feature is enabled by default, and the layer needs none. `cli` builds the `otel-trace` binary. `view` lays runs out
+//! for terminals and knows the prices of models, in the module `view`. `tower` and
 //! `reqwest` add middlewares that record the exact bytes of inference calls, in the module `client`. `otlp` exports the
 //! recorded spans to an OpenTelemetry backend over HTTP, and `otlp-grpc` also over gRPC, in the module `otlp`.
 //!
@@ -73,6 +75,8 @@ pub mod reduce;
 mod retention;
 pub mod rewrite;
 mod semconv;
+#[cfg(feature = "view")]
+pub mod view;
 mod worker;
 
 pub use bundle::{

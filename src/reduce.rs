@@ -57,6 +57,10 @@ impl Reduction {
     }
 }
 
+/// Revision of the reducer. It is raised whenever the graph of some bundle may come out in another way, so that what was
+/// made from an earlier graph can be made again.
+pub const REVISION: u32 = 1;
+
 /// Reduces a bundle to a graph.
 ///
 /// Damaged or unknown evidence is not an error by default: each problem is reported in [`Graph::diagnostics`], and

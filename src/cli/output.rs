@@ -1,9 +1,11 @@
 //! Output to stdout (results) and stderr (counts, diagnostics and errors).
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, ErrorKind, StdoutLock, Write};
 
+use anstream::AutoStream;
 use anyhow::Context;
+use otel_trace::view::{Escaped, Line};
 
 /// Prints a line to stdout.
 pub(super) fn print(line: impl fmt::Display) -> anyhow::Result<()> {
@@ -22,33 +24,24 @@ pub(super) fn print_fields(fields: &[&dyn fmt::Display]) -> anyhow::Result<()> {
     })
 }
 
-/// Text without what would control a terminal or break its line. Ids, names of files and errors may come from a bundle,
-/// and a bundle from anyone. Escapes are those of JSON, so that a line of JSON stays one.
-struct Escaped<T>(T);
-
-impl<T: fmt::Display> fmt::Display for Escaped<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(Escaping(f), "{}", self.0)
-    }
+/// Prints styled lines to stdout: with colours on a terminal, unless the environment says otherwise (`NO_COLOR`,
+/// `CLICOLOR`, `CLICOLOR_FORCE`).
+pub(super) fn print_lines(lines: &[Line]) -> anyhow::Result<()> {
+    print_with(|stdout| {
+        let mut stdout = io::BufWriter::new(AutoStream::auto(stdout));
+        for line in lines {
+            for piece in &line.pieces {
+                write!(stdout, "{}{}{:#}", piece.style, Escaped(&piece.text), piece.style)?;
+            }
+            writeln!(stdout)?;
+        }
+        stdout.flush()
+    })
 }
 
-/// A writer that escapes the text for another one.
-struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
-
-impl fmt::Write for Escaping<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|character| match character {
-            '\n' => self.0.write_str("\\n"),
-            '\r' => self.0.write_str("\\r"),
-            '\t' => self.0.write_str("\\t"),
-            // Besides control characters, these change the writing direction or break the line.
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                write!(self.0, "\\u{:04x}", u32::from(character))
-            }
-            character if character.is_control() => write!(self.0, "\\u{:04x}", u32::from(character)),
-            character => self.0.write_char(character),
-        })
-    }
+/// Returns the number of columns of the terminal that stdout is. Returns `None` if stdout is none.
+pub(super) fn terminal_columns() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 /// Writes to stdout. A closed pipe is not an error: its reader may stop reading at any time.

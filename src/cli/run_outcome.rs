@@ -4,7 +4,7 @@ use std::fmt;
 
 use otel_trace::ExecutionStatus;
 use otel_trace::event::RolloutStatus;
-use otel_trace::graph::{Execution, Graph, InferenceCall};
+use otel_trace::graph::{Execution, Graph};
 
 use super::output::pluralize;
 
@@ -35,19 +35,11 @@ impl fmt::Display for RunOutcome<'_> {
 fn count(graph: &Graph, status: ExecutionStatus) -> [(usize, &'static str); 6] {
     let has_status = |execution: &Execution| execution.status == status;
     [
-        (graph.inference_calls.iter().filter(|call| call_status(call) == status).count(), "call"),
+        (graph.inference_calls.iter().filter(|call| call.outcome() == status).count(), "call"),
         (graph.tool_calls.iter().filter(|tool| has_status(&tool.execution)).count(), "tool"),
         (graph.code_cells.iter().filter(|cell| has_status(&cell.execution)).count(), "code cell"),
         (graph.compaction_requests.iter().filter(|request| has_status(&request.execution)).count(), "compaction"),
         (graph.turns.iter().filter(|turn| has_status(&turn.execution)).count(), "turn"),
         (graph.threads.iter().filter(|thread| has_status(&thread.execution)).count(), "thread"),
     ]
-}
-
-/// Returns the status of a call as its user sees it: a call that completed with an error, such as one in the body of its
-/// response, failed.
-fn call_status(call: &InferenceCall) -> ExecutionStatus {
-    let status = call.execution.status;
-    let has_failed = status == ExecutionStatus::Completed && call.error.is_some();
-    if has_failed { ExecutionStatus::Failed } else { status }
 }

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{Evidence, Execution, HistoryEdit, ItemId, LiveSpan};
 use crate::event::{
-    EndDetail, InferenceId, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId, UnixMillis, Usage,
+    EndDetail, ExecutionStatus, InferenceId, RawPayloadId, RequestId, ResponseId, ThreadId, ToolCallId, TurnId,
+    UnixMillis, Usage,
 };
 
 /// An inference call: one request to a model, with its response. In `state.json`, an entry of `inference_calls`.
@@ -74,6 +75,13 @@ pub struct InferenceCall {
 }
 
 impl InferenceCall {
+    /// Returns the status of the call as its user sees it: a call that completed with an error, such as one in the body of
+    /// its response, failed.
+    pub fn outcome(&self) -> ExecutionStatus {
+        let has_failed = self.execution.status == ExecutionStatus::Completed && self.error.is_some();
+        if has_failed { ExecutionStatus::Failed } else { self.execution.status }
+    }
+
     /// Returns the number of items in the request.
     pub fn request_len(&self) -> usize {
         self.request.len()

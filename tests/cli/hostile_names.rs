@@ -58,7 +58,9 @@ fn hostile_bundle(root: &Path) -> PathBuf {
 }
 
 fn run(args: &[&Path]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_otel-trace")).args(args).output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_otel-trace"));
+    // The list of runs keeps nothing without a cache directory.
+    command.args(args).env_remove("XDG_CACHE_HOME").env_remove("HOME").output().unwrap()
 }
 
 /// Checks that no character of an output controls a terminal, and that no line was forged.
@@ -96,7 +98,17 @@ fn names_and_ids_of_a_bundle_are_escaped_by_every_command() {
         vec![path("pack"), &bundle, &packed],
         vec![path("unpack"), &packed, &unpacked],
         vec![path("redact"), &bundle, &copy],
+        vec![path("show"), &bundle],
+        vec![path("show"), path("--json"), &bundle],
+        vec![path("show"), path("--failed"), path("--full"), root.path()],
+        vec![path("show"), path("--thread"), path("\u{1b}[31m"), &bundle],
+        vec![path("ls"), root.path()],
+        vec![path("ls"), path("--json"), root.path()],
+        vec![path("cost"), &bundle],
+        vec![path("cost"), path("--json"), &bundle],
         vec![path("reduce"), &missing],
+        vec![path("show"), &missing],
+        vec![path("ls"), &missing],
         vec![path("check"), &missing],
         vec![path("pack"), &missing, &packed],
         vec![path("redact"), &missing, &copy],

@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::copy;
+
 fn otel_trace(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_otel-trace")).args(args).output().unwrap()
 }
@@ -45,19 +47,6 @@ impl Bundle {
 
     fn has_state(&self) -> bool {
         self.file("state.json").exists()
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 
