@@ -19,6 +19,16 @@ test:
 # targets, so that dependencies have the same features and are compiled once for checks and once for tests
 ci: fmt clippy docs no-features static-level test example-cold otlp
 
+# Make the list of prices of the newest genai-prices
+prices:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    wheels=$(mktemp -d)
+    trap 'rm -rf "$wheels"' EXIT
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$wheels" genai-prices
+    python3 src/view/price/import.py "$wheels"/*.whl > "$wheels"/prices.json
+    mv "$wheels"/prices.json src/view/price/prices.json
+
 # Check the formatting
 fmt:
     cargo fmt --all --check

@@ -136,12 +136,9 @@ fn have_equal_parts(earlier: &Item, later: &Item) -> bool {
 }
 
 /// Removes the id of a call from the top of its payload, the one thing in which equal calls differ.
-fn without_call_id(value: Value) -> Value {
-    match value {
-        Value::Object(mut members) => {
-            members.retain(|name, _| !matches!(name.as_str(), "call_id" | "tool_call_id" | "id"));
-            Value::Object(members)
-        }
-        other => other,
+fn without_call_id(mut value: Value) -> Value {
+    if let Some(members) = value.as_object_mut() {
+        members.retain(|name, _| !matches!(name.as_str(), "call_id" | "tool_call_id" | "id"));
     }
+    value
 }

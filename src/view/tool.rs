@@ -18,12 +18,13 @@ pub(super) fn node(index: &Index<'_>, tool: &ToolCall) -> Node {
         notes.extend(terminal_note(index, operation));
     }
     // What a nested call returns goes to its script: a model sees what the script prints.
-    let seen = match (&tool.requester, edge) {
-        (_, Some(edge)) => index.seen_by(&edge.carried_item_ids).map(|seen| seen.replace("seen by", "read by")),
-        (Requester::Model, None) => index.seen_by(&tool.output_item_ids),
-        (Requester::CodeCell { .. }, None) => None,
+    let read =
+        edge.and_then(|edge| index.seen_by(&edge.carried_item_ids)).map(|seen| seen.replace("seen by", "read by"));
+    let seen = || match tool.requester {
+        Requester::Model => index.seen_by(&tool.output_item_ids),
+        Requester::CodeCell { .. } => None,
     };
-    notes.extend(seen);
+    notes.extend(read.or_else(seen));
     Node {
         text: edge.and_then(|edge| message(index, edge)).or_else(|| output(index, tool, operation)),
         error: tool.error.clone(),

@@ -12,13 +12,18 @@ use crate::show::run;
 /// Puts a text in front of texts of a payload, as many as `budget` has.
 fn poison(value: &mut Value, hostile: &str, budget: &mut usize) {
     match value {
-        Value::Object(members) => members.iter_mut().for_each(|(name, member)| match member {
-            Value::String(text) if is_text(name) && *budget > 0 => {
-                text.insert_str(0, hostile);
-                *budget -= 1;
+        Value::Object(members) => {
+            for (name, member) in members {
+                if let Value::String(text) = member
+                    && is_text(name)
+                    && *budget > 0
+                {
+                    text.insert_str(0, hostile);
+                    *budget -= 1;
+                }
+                poison(member, hostile, budget);
             }
-            _ => poison(member, hostile, budget),
-        }),
+        }
         Value::Array(elements) => elements.iter_mut().for_each(|element| poison(element, hostile, budget)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }

@@ -22,8 +22,8 @@ fn record(root: &std::path::Path, calls: &[Call<'_>]) {
             let text = arguments.to_string();
             let item = json!({ "type": "function_call", "call_id": id, "name": name, "arguments": text });
             ask(&turn, &mut history, item);
-            let tool = turn.tool_call(ToolCallMeta::new(*name).id(&*id).arguments(&*text));
-            tool.output(*output);
+            let tool = turn.tool_call(ToolCallMeta::new(name).id(&id).arguments(&text));
+            tool.output(output);
             tool.complete();
             history.push(json!({ "type": "function_call_output", "call_id": id, "output": output }));
         }

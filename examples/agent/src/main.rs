@@ -31,7 +31,6 @@ mod stream;
 mod terminal;
 mod terminals;
 mod tools;
-mod tree;
 mod workspace;
 
 use std::pin::pin;

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use anyhow::{Context, Result};
 use example_model_server::ModelServer;
 use otel_trace::bundle::Reader;
+use otel_trace::event::RawPayloadId;
 use otel_trace::graph::{Snapshots, write_state_file};
 use otel_trace::reduce::{Options, reduce};
+use otel_trace::view::{self, Layout, PriceList, Pricing};
 use otel_trace::{AgentThread, Operation, ThreadMeta};
 use uuid::Uuid;
 
@@ -25,7 +27,6 @@ use crate::screen::Screen;
 use crate::setup::{Reaper, Setup};
 use crate::stop::{StopHandle, StopSignal};
 use crate::terminals::Terminals;
-use crate::tree;
 
 /// Runs the prompts of `config` and prints the graph of the run. Stops early when `stop` is requested.
 pub(crate) async fn run(config: Config, stop_handle: StopHandle, stop: StopSignal) -> Result<ExitCode> {
@@ -122,20 +123,32 @@ fn setup(config: &Config, endpoint: &Endpoint, scratch: &Scratch) -> Result<Setu
 
 /// Reduces the bundle, writes `state.json` and prints the graph.
 fn print_graph(screen: &Screen, bundle: &Path) -> Result<()> {
-    let reduction = reduce(&Reader::open(bundle)?, &Options::default())?;
+    let bundle_reader = Reader::open(bundle)?;
+    let reduction = reduce(&bundle_reader, &Options::default())?;
     let state = bundle.join("state.json");
     write_state_file(&reduction.graph, &state, Snapshots::Expanded)?;
 
     screen.print_heading("what happened");
-    screen.print(tree::render(&reduction.graph).trim_end());
+    let prices = PriceList::embedded();
+    let payload = |id: &RawPayloadId| bundle_reader.payload(reduction.graph.raw_payloads.get(id)?).ok();
+    let run = view::Run::new(&reduction, &mut Pricing::new(&prices), &payload);
+    let all: Vec<_> = (0..run.nodes.len()).collect();
+    screen.print_lines(&run.show(&all, Layout { columns: Screen::columns(), full: false }));
     for diagnostic in &reduction.graph.diagnostics {
         screen.print_warning(&diagnostic.to_string());
     }
     screen.print_heading("look further");
     let here = std::env::current_dir().unwrap_or_default();
-    let bundle = bundle.strip_prefix(here).unwrap_or(bundle).display();
-    screen.print(&format!("the evidence  less {bundle}/trace.jsonl; ls {bundle}/payloads"));
-    screen.print(&format!("the graph     less {bundle}/state.json"));
-    screen.print(&format!("once more     cargo run -q --features cli -- reduce {bundle}"));
+    let bundle = bundle.strip_prefix(here).unwrap_or(bundle);
+    let root = bundle.parent().unwrap_or(bundle);
+    let bundle = bundle.display();
+    screen.print(&format!("what failed         otel-trace show --failed {bundle}"));
+    screen.print(&format!("what one agent did  otel-trace show --thread coder {bundle}"));
+    screen.print(&format!("what it cost        otel-trace cost {bundle}"));
+    screen.print(&format!("what was lost       otel-trace check {bundle}"));
+    screen.print(&format!("all runs            otel-trace ls {}", root.display()));
+    screen.print(&format!("the graph           less {bundle}/state.json"));
+    screen.print(&format!("the evidence        less {bundle}/trace.jsonl; ls {bundle}/payloads"));
+    screen.print_note("in this repository, otel-trace is: cargo run -q --features cli --");
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use otel_trace::view::{self, Piece};
 use serde_json::Value;
 
 use crate::message::Message;
@@ -50,6 +51,24 @@ impl Screen {
 
     pub(crate) fn print(&self, text: &str) {
         self.print_styled("", text);
+    }
+
+    /// Prints lines of a view, with their styles on a terminal.
+    pub(crate) fn print_lines(&self, lines: &[view::Line]) {
+        let styled = |piece: &Piece| {
+            let Piece { style, text } = piece;
+            if self.color { format!("{style}{text}{style:#}") } else { text.clone() }
+        };
+        for line in lines {
+            self.print(&line.pieces.iter().map(styled).collect::<String>());
+        }
+    }
+
+    /// Returns the width of the terminal, or one that fits most.
+    pub(crate) fn columns() -> usize {
+        let variable = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let terminal = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+        variable.or_else(terminal).filter(|columns| *columns >= 20).unwrap_or(120)
     }
 
     pub(crate) fn print_note(&self, text: &str) {

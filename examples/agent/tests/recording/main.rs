@@ -38,6 +38,7 @@ static RUN: LazyLock<Recorded> = LazyLock::new(|| record().expect("a run"));
 fn record() -> Result<Recorded> {
     let root = tempfile::tempdir()?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-agent"));
+    command.env("COLUMNS", "300");
     for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING", "OPENAI_SCRIPTS"] {
         command.env_remove(name);
     }

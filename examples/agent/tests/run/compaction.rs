@@ -29,7 +29,7 @@ fn history_is_replaced_by_the_compaction_of_the_endpoint() -> Result<()> {
     assert_eq!(requests[1]["input"][2]["type"], "function_call_output");
     assert_eq!((&requests[1]["model"], requests[1]["instructions"].is_string()), (&json!("gpt-5-mini"), true));
     assert_eq!(requests[2]["input"], json!([user_message, compaction_item]));
-    assert!(stdout(&output).contains("─ compaction  3 items → 2  completed in "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("─ compaction of 3 items to 2"), "{}", stdout(&output));
     Ok(())
 }
 

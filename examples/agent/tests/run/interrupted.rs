@@ -102,7 +102,7 @@ fn interrupted_command_is_killed_and_cancelled() -> Result<()> {
     let output = interrupt(run)?;
     wait_until_dead(&pid)?;
     // The tree is printed although the run was interrupted.
-    assert!(stdout(&output).contains("turn-1  cancelled in "), "{}", stdout(&output));
+    assert!(stdout(&output).contains("turn 1  cancelled  "), "{}", stdout(&output));
 
     let graph = directory.graph()?;
     let turn = graph.turns.iter().next().context("no turn")?;

@@ -21,6 +21,8 @@ fn agent() -> Command {
     for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "OPENAI_REASONING", "OPENAI_SCRIPTS"] {
         command.env_remove(name);
     }
+    // Wide enough that nothing is cut.
+    command.env("COLUMNS", "300");
     command.env("OTEL_TRACE_ROOT", concat!(env!("CARGO_TARGET_TMPDIR"), "/traces"));
     command.stdin(Stdio::null());
     command
