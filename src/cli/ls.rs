@@ -140,7 +140,7 @@ pub(super) fn run(args: &Args) -> Status {
 fn list(args: &Args) -> anyhow::Result<Status> {
     let root = args.root.clone().unwrap_or_else(newest::root);
     fs::read_dir(&root).with_context(|| format!("{} cannot be listed", root.display()))?;
-    let found = bundles::find(&[root.clone()]);
+    let found = bundles::find(std::slice::from_ref(&root));
     if found.roots.is_empty() && found.bundles.iter().all(|bundle| bundle.path == root && !is_bundle(&bundle.path)) {
         bail!("{} contains no run; set OTEL_TRACE_ROOT to the directory in which your program records", root.display());
     }

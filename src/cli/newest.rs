@@ -34,7 +34,7 @@ const LEAST_ID_CHARS: usize = 4;
 fn with_id(beginning: &Path) -> anyhow::Result<Option<PathBuf>> {
     let Some(beginning) = beginning.to_str().filter(|text| text.len() >= LEAST_ID_CHARS) else { return Ok(None) };
     let root = root();
-    let bundles = bundles::find(&[root.clone()]).bundles.into_iter().filter(|bundle| bundle.root.is_some());
+    let bundles = bundles::find(std::slice::from_ref(&root)).bundles.into_iter().filter(|bundle| bundle.root.is_some());
     let has_id =
         |path: &PathBuf| Reader::open(path).is_ok_and(|it| it.manifest().trace_id.as_str().starts_with(beginning));
     let mut found = bundles.map(|bundle| bundle.path).filter(has_id);

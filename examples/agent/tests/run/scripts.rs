@@ -114,7 +114,7 @@ fn agent_closed_during_a_turn_is_cancelled() -> Result<()> {
     };
     assert_eq!(last(2).as_deref(), Some(r#"{"agents":{"/root/helper":"running"},"timed_out":true}"#));
     assert_eq!(last(3).as_deref(), Some(r#"{"previous_status":"running"}"#));
-    assert!(text.contains("thread helper (gpt-5-mini)  spawned by call 1  aborted in "), "{text}");
-    assert!(text.contains("helper-turn-1  cancelled in "), "{text}");
+    assert!(text.contains("helper (gpt-5-mini)  aborted  closed by /root  spawned by call 1 of coder"), "{text}");
+    assert!(text.contains("turn 1  cancelled  "), "{text}");
     Ok(())
 }
