@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> Status {
 
 fn show(args: &Args) -> anyhow::Result<Status> {
     let prices = args.view.prices()?;
-    let opened = OpenBundle::open(&newest::bundle(args.bundle.as_deref())?)?;
+    let opened = OpenBundle::open_named(&newest::bundle(args.bundle.as_deref())?)?;
     let graph = reduce(opened.reader(), &Options::default())?.graph;
     let table = CostTable::new(&graph, &prices);
     if args.json {

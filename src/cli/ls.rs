@@ -14,6 +14,8 @@ use otel_trace::event::RawPayloadId;
 use otel_trace::reduce::{Options, reduce};
 use otel_trace::view::{self, Cache, Entry, Key, Listed, Pricing, Run, SortBy};
 
+use super::archive::OpenBundle;
+use super::bundles::Bundle;
 use super::parallel::{for_each_bundle, report_error};
 use super::view::ViewOptions;
 use super::{Status, bundles, newest, output};
@@ -141,7 +143,7 @@ fn list(args: &Args) -> anyhow::Result<Status> {
     let root = args.root.clone().unwrap_or_else(newest::root);
     fs::read_dir(&root).with_context(|| format!("{} cannot be listed", root.display()))?;
     let found = bundles::find(std::slice::from_ref(&root));
-    if found.roots.is_empty() && found.bundles.iter().all(|bundle| bundle.path == root && !is_bundle(&bundle.path)) {
+    if found.roots.is_empty() && Reader::open(&root).is_err() {
         bail!("{} contains no run; set OTEL_TRACE_ROOT to the directory in which your program records", root.display());
     }
     let prices = args.view.prices()?;
@@ -149,18 +151,19 @@ fn list(args: &Args) -> anyhow::Result<Status> {
     let cache = Cache::open(&root);
     let mut kept = HashMap::new();
     let mut runs = Vec::new();
-    let read = |path: &Path| {
-        let reader = Reader::open(path)?;
-        let key =
-            Key::new(&reader, &price_id).with_context(|| format!("{}: the log cannot be read", path.display()))?;
+    let read = |bundle: &Bundle| {
+        let opened = OpenBundle::open_named(bundle)?;
+        let reader = opened.reader();
+        let unreadable = || format!("{}: the log cannot be read", bundle.path.display());
+        let key = Key::new(reader, &price_id).with_context(unreadable)?;
         let (size, entry, graph) = match cache.get(&key) {
             Some((size, entry)) => (size, entry, None),
             None => {
-                let reduction = reduce(&reader, &Options::default())?;
+                let reduction = reduce(reader, &Options::default())?;
                 let graph = &reduction.graph;
                 let payload = |id: &RawPayloadId| reader.payload(graph.raw_payloads.get(id)?).ok();
                 let run = Run::new(&reduction, &mut Pricing::new(&prices), &payload);
-                (size_of(path), Entry::new(graph, &run), Some(reduction.graph))
+                (size_of(&bundle.path), Entry::new(graph, &run), Some(reduction.graph))
             }
         };
         let is_wanted = match &args.grep {
@@ -168,7 +171,7 @@ fn list(args: &Args) -> anyhow::Result<Status> {
             Some(text) => match (entry.mentions(text), graph) {
                 (Some(is_found), _) => is_found,
                 (None, Some(graph)) => view::mentions(&graph, text),
-                (None, None) => view::mentions(&reduce(&reader, &Options::default())?.graph, text),
+                (None, None) => view::mentions(&reduce(reader, &Options::default())?.graph, text),
             },
         };
         Ok((key, size, entry, is_wanted))
@@ -205,10 +208,6 @@ fn is_selected(args: &Args, entry: &Entry) -> bool {
     };
     let is_new = args.since.is_none_or(|since| entry.started_at.0 >= since);
     is_new && (args.status.is_empty() || args.status.iter().any(has_status))
-}
-
-fn is_bundle(path: &Path) -> bool {
-    Reader::open(path).is_ok()
 }
 
 /// Returns the total size of the files of a bundle, in bytes. Follows no link.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use otel_trace::bundle::Reader;
 
-use super::bundles;
+use super::bundles::{self, Bundle};
 
 /// The directory of a program's runs, unless `OTEL_TRACE_ROOT` names another one.
 const DEFAULT_ROOT: &str = "traces";
@@ -17,12 +17,12 @@ pub(super) fn root() -> PathBuf {
 
 /// Returns the bundle that an argument names: the bundle itself, the newest of a directory of bundles, or the one of
 /// [`root`] whose trace id begins like this. Without an argument, returns the newest of [`root`].
-pub(super) fn bundle(argument: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub(super) fn bundle(argument: Option<&Path>) -> anyhow::Result<Bundle> {
     match argument {
         Some(path) if is_root(path) => newest_in(path),
-        Some(path) if path.exists() => Ok(path.to_owned()),
+        Some(path) if path.exists() => Ok(named(path)),
         // What is neither a path nor an id is returned, so that opening it reports the error.
-        Some(name) => Ok(with_id(name)?.unwrap_or_else(|| name.to_owned())),
+        Some(name) => Ok(with_id(name)?.unwrap_or_else(|| named(name))),
         None => newest_in(&root()),
     }
 }
@@ -31,31 +31,41 @@ pub(super) fn bundle(argument: Option<&Path>) -> anyhow::Result<PathBuf> {
 const LEAST_ID_CHARS: usize = 4;
 
 /// Finds the bundle of [`root`] whose trace id begins like this.
-fn with_id(beginning: &Path) -> anyhow::Result<Option<PathBuf>> {
+fn with_id(beginning: &Path) -> anyhow::Result<Option<Bundle>> {
     let Some(beginning) = beginning.to_str().filter(|text| text.len() >= LEAST_ID_CHARS) else { return Ok(None) };
+    let has_id = |bundle: &Bundle| {
+        Reader::open_in_root(&bundle.path).is_ok_and(|it| it.manifest().trace_id.as_str().starts_with(beginning))
+    };
     let root = root();
-    let bundles = bundles::find(std::slice::from_ref(&root)).bundles.into_iter().filter(|bundle| bundle.root.is_some());
-    let has_id =
-        |path: &PathBuf| Reader::open(path).is_ok_and(|it| it.manifest().trace_id.as_str().starts_with(beginning));
-    let mut found = bundles.map(|bundle| bundle.path).filter(has_id);
+    let mut found = bundles_in(&root).filter(has_id);
     let first = found.next();
     if let (Some(first), Some(second)) = (&first, found.next()) {
-        bail!("{beginning} begins the ids of several runs, such as {} and {}", first.display(), second.display());
+        let (first, second) = (first.path.display(), second.path.display());
+        bail!("{beginning} begins the ids of several runs, such as {first} and {second}");
     }
     Ok(first)
 }
 
+/// Returns the bundle at a path that an argument names.
+fn named(path: &Path) -> Bundle {
+    Bundle { path: path.to_owned(), root: None }
+}
+
 /// Returns `true` if the path is a directory that contains bundles and is none itself.
 fn is_root(path: &Path) -> bool {
-    bundles::find(&[path.to_owned()]).roots.len() == 1
+    bundles_in(path).next().is_some()
+}
+
+/// Returns the bundles that a directory contains.
+fn bundles_in(root: &Path) -> impl Iterator<Item = Bundle> + use<> {
+    let found = bundles::find(&[root.to_owned()]).bundles.into_iter();
+    found.filter(|bundle| bundle.root.is_some())
 }
 
 /// Returns the bundle of a directory whose recording started last.
-fn newest_in(root: &Path) -> anyhow::Result<PathBuf> {
-    let bundles = bundles::find(&[root.to_owned()]);
-    let bundles = bundles.bundles.into_iter().filter(|bundle| bundle.root.is_some());
-    let newest = bundles.max_by_key(|bundle| (started_at(&bundle.path), bundle.path.clone()));
-    newest.map(|bundle| bundle.path).ok_or_else(|| {
+fn newest_in(root: &Path) -> anyhow::Result<Bundle> {
+    let newest = bundles_in(root).max_by_key(|bundle| (started_at(&bundle.path), bundle.path.clone()));
+    newest.ok_or_else(|| {
         let reason = if root.is_dir() { "contains no run" } else { "is no directory" };
         let advice = "name a bundle, or set OTEL_TRACE_ROOT to the directory in which your program records";
         anyhow!("{} {reason}; {advice}", root.display())
@@ -64,5 +74,5 @@ fn newest_in(root: &Path) -> anyhow::Result<PathBuf> {
 
 /// Returns the start of a recording by its manifest. A bundle without a readable one is older than all others.
 fn started_at(bundle: &Path) -> Option<i64> {
-    Some(Reader::open(bundle).ok()?.manifest().started_at.0)
+    Some(Reader::open_in_root(bundle).ok()?.manifest().started_at.0)
 }

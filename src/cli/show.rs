@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args) -> Status {
 
 fn show(args: &Args) -> anyhow::Result<Status> {
     let prices = args.view.prices()?;
-    let opened = OpenBundle::open(&newest::bundle(args.bundle.as_deref())?)?;
+    let opened = OpenBundle::open_named(&newest::bundle(args.bundle.as_deref())?)?;
     let reduction = reduce(opened.reader(), &Options::default())?;
     let graph = &reduction.graph;
     let payload = |id: &RawPayloadId| opened.reader().payload(graph.raw_payloads.get(id)?).ok();
