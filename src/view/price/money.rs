@@ -47,7 +47,7 @@ impl fmt::Display for Money {
             amount if amount >= 10 * PICODOLLARS => 2,
             amount if amount >= PICODOLLARS / 100 => 3,
             // Two digits that are not zero.
-            amount => (PICODOLLARS / amount).ilog10() + 2,
+            amount => ((PICODOLLARS / amount).ilog10() + 2).min(12),
         };
         f.pad(&self.round(digits))
     }
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(shown(31_400_000_000), "$0.031");
         assert_eq!(shown(9_990_000_000), "$0.0100");
         assert_eq!(shown(420_000_000), "$0.00042");
-        assert_eq!(shown(1), "$0.0000000000010");
+        assert_eq!(shown(1), "$0.000000000001");
     }
 
     #[test]

@@ -83,10 +83,7 @@ fn the_last_period_that_contains_a_call_counts() {
     let list = list(&format!(r#"{{"id":"m","match":{{"equals":"m"}},"prices":{periods}}}"#));
     let hours = |hours: i64| UnixMillis(NOON.0 + hours * 3_600_000);
     let at = |hours_later| cost(&list, "p", "m", &usage(1_000_000, 0, 0), hours(hours_later));
-    assert_eq!(
-        [at(-13), at(-12), at(0), at(5), at(13)],
-        ["$1.000", "$3.000", "$2.000", "$3.000", "$2.000"].map(|it| it)
-    );
+    assert_eq!([at(-24), at(-12), at(0), at(5), at(13)], ["$1.000", "$3.000", "$2.000", "$3.000", "$2.000"]);
 }
 
 #[test]
