@@ -97,7 +97,7 @@ bench:
     cargo bench --bench otlp
     cargo bench --bench reduce
 
-# Fuzz the reducer, so many seconds a target: any bytes as a log, every payload, a body of a model API, a stream, a bundle
+# Fuzz readers and masking, so many seconds a target: any bytes as a log, payloads, a body, a stream, text, a pack, a bundle
 fuzz SECONDS="60":
     #!/usr/bin/env bash
     set -euo pipefail
@@ -117,6 +117,17 @@ soak SECONDS="600" SPANS="1000000":
 survive N="300":
     OTEL_TRACE_KILLS={{N}} cargo test --release --test survival -- --nocapture --test-threads=1
     OTEL_TRACE_BODY_BYTES=10000000000 cargo test --release --test survival -- --exact huge_body_takes_bounded_memory_and_keeps_length_and_hash
+
+# Record while each call of the file system fails in turn, in every way, with all stores and durabilities
+faults:
+    OTEL_TRACE_ALL_FAULTS=1 cargo test --workspace --test every_call
+
+# Run what takes too long for each change: fuzzing of every target, failing calls of the file system, killed processes, memory
+nightly FUZZ_SECONDS="900" KILLS="1000" SOAK_SECONDS="600":
+    just faults
+    just survive {{KILLS}}
+    just soak {{SOAK_SECONDS}}
+    just fuzz {{FUZZ_SECONDS}}
 
 # Check dependencies: duplicate versions, licenses, sources; `just deny advisories` downloads RustSec's database
 deny *CHECKS="bans licenses sources":

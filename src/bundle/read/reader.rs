@@ -13,7 +13,7 @@ use super::raw_lines::RawLines;
 use super::state_file;
 use super::unnamed::{NamedPlaces, UnnamedPayload};
 use crate::bundle::error::{BundleError, ErrorKind};
-use crate::bundle::fs::hole::{bytes_on_disk, skip_hole};
+use crate::bundle::fs::hole;
 use crate::bundle::fs::{BundleDirectory, Directory, OpenError};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::store::{PayloadError, StoredBody, Stores};
@@ -112,7 +112,7 @@ impl Reader {
     /// Returns the length of a copy of the bundle with each payload as a file of its own, as far as it is known before: what
     /// the log takes on the disk, and the lengths of the payloads.
     pub(crate) fn bytes_as_files(&self) -> u64 {
-        let log = self.open_file(Manifest::LOG).map_or(0, |log| bytes_on_disk(&log));
+        let log = self.open_file(Manifest::LOG).map_or(0, |log| hole::bytes_on_disk(&log));
         log.saturating_add(self.stores.bytes_as_files())
     }
 
@@ -142,7 +142,7 @@ impl Reader {
             }
             let filled = kept + read;
             if bytes[filled - 1] == 0 {
-                skip_hole(&log).map_err(|error| BundleError::io(&path, "the log cannot be read", error))?;
+                hole::skip_hole(&log).map_err(|error| BundleError::io(&path, "the log cannot be read", error))?;
             }
             bytes[kept..filled].make_ascii_lowercase();
             if finder.find(&bytes[..filled]).is_some() {
