@@ -72,7 +72,7 @@
 //! call or an agent that names another agent (`gen_ai.agent.name`) than that thread's has a thread of its own, which the
 //! thread spawns; so has an agent directly inside another agent or a workflow, and each agent that an inference call in a
 //! workflow names: a workflow without a name is no agent. A span of an agent that runs while another span of the same agent
-//! waits for an answer has a thread of its own, unless it names its conversation. Inference calls alone do not tell which of
+//! waits for an answer or a tool has a thread of its own, unless it names its conversation. Inference calls alone do not tell which of
 //! several questions at the same time they belong to: below one span they share a turn. A turn that the layer supplies ends, and the next begins, when a
 //! model is asked with a message of the user behind an answer that asked for no tool. A tool span that stands in no thread,
 //! or beside the calls of such agents, belongs to the only open turn in which a model asked for its call id. The thread of
@@ -86,7 +86,8 @@
 //! another `Option` is the value in it. Content is recorded as it is.
 //!
 //! If the callsite of a tool span declares its name and call id as empty fields, the start of the tool call is delayed until
-//! both are recorded or something happens inside the span. A tool span below the span of a code cell is a tool call that the cell requested.
+//! both are recorded or something happens inside the span. So are the starts of a thread, a turn, an agent and a workflow whose
+//! callsite declares a conversation, a turn id or the name of an agent as empty fields. A tool span below the span of a code cell is a tool call that the cell requested.
 //!
 //! Events inside of a span are read as programs emit them. The event of `#[instrument(err)]`, which has the field `error`
 //! and no other, fails the operation of its span. The event of `#[instrument(ret)]`, with the field `return` and no

@@ -202,13 +202,43 @@ fn runs_at_the_same_time_of_one_conversation_share_its_thread() {
 
 #[test]
 fn agent_whose_span_stays_open_after_its_answer_is_over() {
-    let graph = graph(|| {
-        let request = info_span!("request");
-        let spans = request.in_scope(|| [agent("bot"), agent("bot")]);
-        begin_call(&spans[0], "a")();
-        begin_call(&spans[1], "b")();
-    });
-    assert_eq!(threads(&graph), [("bot", "", 2, 2)]);
+    let call_without_content = |span: &Span| {
+        let chat = info_span!(parent: span, "chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m",
+            gen_ai.usage.output_tokens = 3);
+        chat.in_scope(|| {});
+    };
+    let call_with_content = |span: &Span| begin_call(span, "m")();
+    let calls: [&dyn Fn(&Span); 2] = [&call_with_content, &call_without_content];
+    for call in calls {
+        let graph = graph(|| {
+            // A connection pool holds the span of the first run.
+            let request = info_span!("request");
+            let spans = request.in_scope(|| [agent("bot"), agent("bot")]);
+            spans.iter().for_each(call);
+        });
+        assert_eq!(threads(&graph), [("bot", "", 2, 2)]);
+    }
+}
+
+#[test]
+fn agent_that_waits_for_a_tool_or_after_a_failure_is_at_work() {
+    let ask_for_tool = |span: &Span| {
+        span.in_scope(|| ask(Some("bot"), &[message("user", "go")], &request_tools(&["call_1"])));
+    };
+    let fail = |span: &Span| {
+        let chat = info_span!(parent: span, "chat", gen_ai.operation.name = "chat", gen_ai.request.model = "m",
+            error.type = "429");
+        chat.in_scope(|| {});
+    };
+    let calls: [&dyn Fn(&Span); 2] = [&ask_for_tool, &fail];
+    for call in calls {
+        let graph = graph(|| {
+            let request = info_span!("request");
+            let spans = request.in_scope(|| [agent("bot"), agent("bot")]);
+            spans.iter().for_each(call);
+        });
+        assert_eq!(threads(&graph), [("bot", "", 1, 1), ("bot", "bot", 1, 1)]);
+    }
 }
 
 #[test]

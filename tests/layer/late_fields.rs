@@ -3,10 +3,10 @@
 use otel_trace::{Json, Operation, PayloadKind, SpanExt};
 use serde_json::{Value, json};
 use tracing::field::Empty;
-use tracing::{Level, Span, event, info_span};
+use tracing::{Level, Span, event, info_span, instrument};
 use tracing_subscriber::prelude::*;
 
-use crate::common::record_one;
+use crate::common::{record, record_one};
 
 /// Opens the span of an inference call.
 fn chat() -> Span {
@@ -236,4 +236,37 @@ fn shutdown_writes_the_fields_recorded_so_far() {
     assert_eq!(ended["status"], "cancelled");
     assert_eq!(bundle.payload_json(&ended["result_payload"])["response_item"]["output"], "half of it");
     assert_eq!(*bundle.event_names().last().unwrap(), "rollout_ended");
+}
+
+#[test]
+fn ids_recorded_inside_an_agent_select_its_conversation() {
+    #[instrument(skip_all, fields(gen_ai.operation.name = "invoke_agent", gen_ai.agent.name, gen_ai.conversation.id,
+        otel_trace.turn.id))]
+    fn answer(user: &str, turn: &str, work: impl FnOnce()) {
+        let span = Span::current();
+        span.record("gen_ai.conversation.id", user)
+            .record("gen_ai.agent.name", "bot")
+            .record("otel_trace.turn.id", turn);
+        work();
+    }
+    let ask = || drop(info_span!("chat", gen_ai.operation.name = "chat", gen_ai.response.id = "r"));
+    let bundles = record(|| {
+        answer("ann", "1", ask);
+        answer("bob", "2", ask);
+        answer("ann", "3", || {});
+        // What is never recorded delays nothing but the start.
+        let silent = info_span!("agent", gen_ai.operation.name = "invoke_agent", gen_ai.conversation.id = Empty);
+        silent.in_scope(ask);
+    });
+    let mut found: Vec<_> = bundles
+        .iter()
+        .map(|bundle| {
+            let turns =
+                bundle.events("codex_turn_started").into_iter().map(|turn| turn["codex_turn_id"].as_str().unwrap());
+            (bundle.event("thread_started")["conversation_id"].as_str(), turns.map(str::to_owned).collect::<Vec<_>>())
+        })
+        .collect();
+    found.sort();
+    assert_eq!(found[1..], [(Some("ann"), vec!["1".to_owned(), "3".to_owned()]), (Some("bob"), vec!["2".to_owned()])]);
+    assert_eq!((found[0].0, found[0].1.len(), found.len()), (None, 1, 3));
 }

@@ -341,7 +341,8 @@ impl TurnInside for TurnOperation {
     }
 
     fn is_agent_at_work(&self) -> bool {
-        matches!(self.origin, TurnOrigin::Agent | TurnOrigin::Workflow) && !self.progress.has_final_answer()
+        let is_agent = matches!(self.origin, TurnOrigin::Agent | TurnOrigin::Workflow);
+        is_agent && (self.progress.is_at_work() || !lock(&self.requested_calls).is_empty())
     }
 
     fn end_with_thread(self: Arc<Self>, end: End, at: Timestamp) {

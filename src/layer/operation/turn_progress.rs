@@ -45,6 +45,12 @@ impl TurnProgress {
         self.last_call.has_started() && self.last_call.outcome() != Some(Outcome::Completed)
     }
 
+    /// Returns `true` if something is open, no call of a model has begun, or the last one was not answered. What is held
+    /// open, as by a connection pool, after an answer whose content is not recorded, is not at work.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0 || !self.last_call.has_started() || self.is_unanswered()
+    }
+
     /// Returns `true` if a model has given its answer, and nothing is open.
     pub(super) fn has_final_answer(&self) -> bool {
         self.is_answered.load(Ordering::Relaxed) && self.open.load(Ordering::Relaxed) == 0

@@ -116,7 +116,8 @@ impl Fields {
     }
 
     /// Returns `true` if the callsite declares a field that the start event needs and that has no value yet: name and
-    /// id of a tool call, model and provider of an inference call.
+    /// id of a tool call, model and provider of an inference call, and the conversation, turn and agent of an operation that
+    /// others are inside of.
     pub(super) fn lacks_facts(&self, metadata: &Metadata<'_>) -> bool {
         let lacks = |is_set: bool, name: &str| !is_set && metadata.fields().field(name).is_some();
         match self.kind() {
@@ -128,15 +129,12 @@ impl Fields {
                 lacks(self.model.is_some(), semconv::REQUEST_MODEL)
                     || lacks(self.provider.is_some(), semconv::PROVIDER_NAME)
             }
-            Some(
-                OperationKind::Thread
-                | OperationKind::Turn
-                | OperationKind::CodeCell
-                | OperationKind::Compaction
-                | OperationKind::Agent
-                | OperationKind::Workflow,
-            )
-            | None => false,
+            Some(OperationKind::Thread | OperationKind::Turn | OperationKind::Agent | OperationKind::Workflow) => {
+                lacks(self.conversation_id.is_some(), semconv::CONVERSATION_ID)
+                    || lacks(self.turn_id.is_some(), semconv::TURN_ID)
+                    || lacks(self.agent_name.is_some(), semconv::AGENT_NAME)
+            }
+            Some(OperationKind::CodeCell | OperationKind::Compaction) | None => false,
         }
     }
 
