@@ -3,6 +3,7 @@
 mod archive;
 mod bundles;
 mod check;
+mod completions;
 mod cost;
 mod export;
 mod joined;
@@ -53,6 +54,7 @@ enum Command {
     Redact(redact::Args),
     Export(export::Args),
     Locate(locate::Args),
+    Completions(completions::Args),
 }
 
 /// Exits with an error about arguments that only the command `name` can check, not the parser. Prints the usage of that
@@ -91,6 +93,7 @@ impl Cli {
             Command::Redact(args) => redact::run(args),
             Command::Export(args) => export::run(args),
             Command::Locate(args) => locate::run(args),
+            Command::Completions(args) => completions::run(args),
         }
     }
 }

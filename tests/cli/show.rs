@@ -134,6 +134,23 @@ fn archives_and_damaged_runs_are_shown_and_nothing_is_written_into_a_bundle() {
     assert!(String::from_utf8(damaged.stderr).unwrap().contains("skipped: "));
 }
 
+#[test]
+fn shells_can_complete_every_command() {
+    let help = run(&["--help"]);
+    let help = stdout(&help);
+    let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let named = commands.lines().filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let commands: Vec<_> = named.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"show") && commands.len() > 9, "{commands:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        let script = stdout(&script);
+        assert!(commands.iter().all(|command| script.contains(command)), "{shell}");
+        assert!(script.contains("--failed") || script.contains("-l failed"), "{shell}");
+    }
+    assert_eq!(run(&["completions", "cmd"]).status.code(), Some(2));
+}
+
 /// Returns the names and sizes of all files of a directory.
 pub(crate) fn files(directory: &Path) -> Vec<(PathBuf, u64)> {
     let mut files = Vec::new();
