@@ -105,7 +105,7 @@ fuzz SECONDS="60":
     # Coverage needs unstable compiler flags, which a stable toolchain rejects without this variable.
     export RUSTC_BOOTSTRAP=1
     cargo run --quiet --manifest-path fuzz/Cargo.toml --bin seed
-    for target in log payloads provider streams bundle; do
+    for target in log payloads provider streams masking pack bundle; do
         cargo fuzz run "$target" -- -max_total_time={{SECONDS}} -timeout=20 -rss_limit_mb=2048 -max_len=262144 -print_final_stats=1
     done
 

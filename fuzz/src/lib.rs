@@ -14,15 +14,20 @@ pub const SEPARATOR: &[u8] = b"\n\xff\n";
 
 const MANIFEST: &str = r#"{"schema_version":1,"trace_id":"fuzz","rollout_id":"r","root_thread_id":"t","started_at_unix_ms":0,"raw_event_log":"trace.jsonl","payloads_dir":"payloads"}"#;
 
+/// Creates a temporary directory, below `/dev/shm` if that exists.
+pub fn temporary_directory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    directory.expect("cannot create a temporary directory")
+}
+
 /// A bundle in a temporary directory, below `/dev/shm` if that exists.
 pub struct Bundle(TempDir);
 
 impl Bundle {
     /// Creates a bundle without a log and without payloads.
     pub fn new() -> Self {
-        let memory = Path::new("/dev/shm");
-        let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let directory = directory.expect("cannot create a temporary directory");
+        let directory = temporary_directory();
         fs::create_dir(directory.path().join("payloads")).expect("cannot create the payload directory");
         fs::write(directory.path().join("manifest.json"), MANIFEST).expect("cannot write a file of the bundle");
         Self(directory)

@@ -12,7 +12,7 @@ const MAX_SEED: usize = 256 * 1024;
 fn main() -> io::Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpus = here.join("corpus");
-    for target in ["log", "payloads", "provider", "streams", "bundle"] {
+    for target in ["log", "payloads", "provider", "streams", "masking", "pack", "bundle"] {
         fs::create_dir_all(corpus.join(target))?;
     }
     for case in fs::read_dir(here.join("../tests/conformance"))? {
@@ -23,7 +23,7 @@ fn main() -> io::Result<()> {
         let mut bundle = log;
         for number in 1.. {
             let Ok(body) = fs::read(case.join(format!("payloads/{number}.json"))) else { break };
-            for target in ["payloads", "provider"] {
+            for target in ["payloads", "provider", "masking"] {
                 fs::write(corpus.join(target).join(format!("{name}-{number}")), &body)?;
             }
             if bundle.len() + body.len() < MAX_SEED {
@@ -31,6 +31,8 @@ fn main() -> io::Result<()> {
                 bundle.extend_from_slice(&body);
             }
         }
+        // A byte before each payload chooses its thread and kind: the first of a line or a body will do.
+        fs::write(corpus.join("pack").join(&name), &bundle)?;
         fs::write(corpus.join("bundle").join(&name), bundle)?;
     }
     for stream in fs::read_dir(here.join("../tests/reduce/data/streams"))? {
