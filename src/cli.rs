@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod cost;
 mod export;
+mod extracted;
 mod joined;
 mod locate;
 mod ls;
@@ -17,6 +18,8 @@ mod redact;
 mod reduce;
 mod run_outcome;
 mod show;
+#[cfg(unix)]
+mod signals;
 mod span_bar;
 mod status;
 mod unpack;
@@ -82,6 +85,12 @@ impl Cli {
 
     /// Runs the command and returns its exit status.
     pub(crate) fn run(&self) -> Status {
+        let status = self.run_command();
+        extracted::wait_if_ending();
+        status
+    }
+
+    fn run_command(&self) -> Status {
         match &self.command {
             Command::Show(args) => show::run(args),
             Command::Ls(args) => ls::run(args),

@@ -9,7 +9,9 @@ use anyhow::{Context, bail};
 use otel_trace::bundle::{Directory, Manifest, Reader};
 use otel_trace::graph::{self, Graph, Snapshots};
 use tar::EntryType;
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
+
+use super::extracted::{ExtractedFiles, wait_if_ending};
 
 use super::bundles::Bundle;
 
@@ -37,10 +39,10 @@ pub(super) struct OpenBundle {
     archive: Option<Archive>,
 }
 
-/// An extracted archive. The temporary directory is removed when this is dropped.
+/// An extracted archive.
 struct Archive {
     path: PathBuf,
-    _extracted: TempDir,
+    _extracted: ExtractedFiles,
 }
 
 impl OpenBundle {
@@ -50,7 +52,7 @@ impl OpenBundle {
             return Ok(Self { reader: Reader::open(path)?, archive: None });
         }
         let context = || format!("{}: cannot be read as an archive of a bundle", path.display());
-        let extracted = tempfile::Builder::new().prefix("otel-trace-").tempdir().with_context(context)?;
+        let extracted = ExtractedFiles::create().with_context(context)?;
         // Named like the archive, so that messages with its path identify the archive.
         let bundle = extracted.path().join(path.file_stem().unwrap_or_default());
         fs::create_dir(&bundle).with_context(context)?;
@@ -102,6 +104,7 @@ fn extract(archive: &Path, to: &Path) -> anyhow::Result<()> {
     let mut files = tar::Archive::new(zstd::Decoder::new(file)?);
     // Raw entries: extension entries with long names and sizes are not interpreted, because bundles do not need them.
     for entry in files.entries()?.raw(true) {
+        wait_if_ending();
         let entry = entry?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if !matches!(entry.header().entry_type(), EntryType::Regular) || !is_of_a_bundle(&name) {

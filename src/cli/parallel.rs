@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::bundles::Bundle;
+use super::extracted::wait_if_ending;
 use super::{Status, output};
 
 /// Time after which a progress bar is shown on a terminal.
@@ -57,6 +58,8 @@ pub(super) fn for_each_bundle<T: Send>(
 
 /// Prints an error to stderr and returns [`Status::Fatal`].
 pub(super) fn report_error(error: &anyhow::Error) -> Status {
+    // Files that a signal removed are no error.
+    wait_if_ending();
     output::eprint(format_args!("error: {error:#}"));
     Status::Fatal
 }

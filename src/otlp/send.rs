@@ -30,6 +30,7 @@ pub(in crate::otlp) mod sender;
 pub(in crate::otlp) mod span_sink;
 pub(in crate::otlp) mod stats;
 pub(in crate::otlp) mod suppress;
+mod this_machine;
 pub(in crate::otlp) mod variables;
 
 pub use self::connection::Compression;

@@ -10,6 +10,8 @@ mod ls;
 mod pack;
 mod reduce_and_check;
 mod show;
+#[cfg(unix)]
+mod signals;
 #[cfg(target_os = "linux")]
 mod sizes;
 #[cfg(target_os = "linux")]

@@ -17,11 +17,11 @@ use crate::receiver::{Receiver, Response, names as names_in};
 const COUNT: usize = 3;
 
 /// Runs this test in a child process with these variables, which exports a few spans if the variables enable exporting.
-fn run(test: &str, variables: &[(&str, &str)]) -> Output {
+pub(crate) fn run(test: &str, variables: &[(&str, &str)]) -> Output {
     clear_otel_variables(&mut child(test, "program")).envs(variables.iter().copied()).output().unwrap()
 }
 
-fn clear_otel_variables(command: &mut Command) -> &mut Command {
+pub(crate) fn clear_otel_variables(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OTEL_")) {
         if name != "OTEL_TRACE_TEST_ROLE" {
             command.env_remove(name);
@@ -32,7 +32,7 @@ fn clear_otel_variables(command: &mut Command) -> &mut Command {
 
 /// Exports `COUNT` spans if the environment enables exporting. Runs in the child process.
 #[expect(clippy::print_stderr, reason = "the parent reads it")]
-fn export_spans() {
+pub(crate) fn export_spans() {
     match Otlp::from_env() {
         Ok(Some((otlp, _guard))) => emit_spans(&otlp, 0..COUNT),
         Ok(None) => eprintln!("off"),
@@ -46,7 +46,7 @@ const START: &str = "otel-trace: exporting spans to ";
 /// Checks that the child succeeded and reported at most one start of an export, and returns the other lines of its
 /// stderr.
 #[track_caller]
-fn stderr_lines(output: &Output) -> Vec<String> {
+pub(crate) fn stderr_lines(output: &Output) -> Vec<String> {
     let (starts, others): (Vec<_>, _) = all_stderr_lines(output).into_iter().partition(|line| line.starts_with(START));
     assert!(starts.len() <= 1, "{starts:?}");
     others
@@ -290,7 +290,7 @@ fn receiver_without_metrics(status: &'static str) -> Receiver {
 }
 
 /// Returns the request lines of all requests since the last call, sorted.
-fn paths(receiver: &Receiver) -> Vec<String> {
+pub(crate) fn paths(receiver: &Receiver) -> Vec<String> {
     let mut paths: Vec<_> = receiver.rest().into_iter().map(|request| request.head[0].clone()).collect();
     paths.sort();
     paths
@@ -366,28 +366,6 @@ fn unsupported_exporters_are_reported_and_ignored() {
     let both = run(test, &[endpoint, (traces, "console, otlp"), (metrics, "prometheus")]);
     assert_eq!(stderr_lines(&both), [ignored(traces, "console"), ignored(metrics, "prometheus")]);
     assert_eq!(paths(&receiver), [TRACES]);
-}
-
-#[test]
-fn loopback_endpoint_bypasses_the_proxy() {
-    if role().is_some() {
-        return export_spans();
-    }
-    let test = "environment::loopback_endpoint_bypasses_the_proxy";
-    let receiver = Receiver::start(|_, _| Response::accepted());
-    let proxy = Receiver::start(|_, _| Response::accepted());
-    let run = |endpoint: &str| {
-        let url = &*proxy.url();
-        let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, url));
-        let more = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_METRICS_EXPORTER", "none")];
-        stderr_lines(&run(test, &[&proxies[..], &more, &[("OTEL_BSP_EXPORT_TIMEOUT", "1")]].concat()))
-    };
-    assert_eq!(run(&receiver.url()), [""; 0]);
-    assert_eq!(paths(&receiver), [TRACES]);
-    assert_eq!(proxy.rest(), []);
-    // For a remote endpoint the exporter asks the proxy for a tunnel, which the proxy does not open.
-    run("http://receiver.invalid:4318");
-    assert_eq!(paths(&proxy), ["CONNECT receiver.invalid:4318 HTTP/1.1"]);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod grpc_responses;
 mod http_responses;
 mod message_size;
 mod program;
+mod proxy;
 mod receiver;
 mod runtimes;
 mod slow_receiver;

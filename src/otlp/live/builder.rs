@@ -80,7 +80,7 @@ const SAMPLER_ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
 /// Unsupported exporters in `OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER` are reported on stderr and ignored.
 ///
 /// Over HTTP, requests use the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` configure, except for
-/// requests to loopback addresses. Over gRPC, no proxy is used.
+/// requests to this machine, however the URL spells it (`localhost`, `127.1`, `[::]`). Over gRPC, no proxy is used.
 ///
 /// Each variable with `OTLP` in its name also exists for one signal, with `OTLP_TRACES` or `OTLP_METRICS` instead; the
 /// signal's variable takes precedence. `OTEL_SDK_DISABLED=true` disables the whole export.

@@ -1,14 +1,13 @@
 //! The HTTP client of the exporters.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -20,6 +19,7 @@ use super::blocking::block_on;
 use super::connection::{Connection, Identity};
 use super::error::OtlpError;
 use super::response::{ExportResponse, SendError, SendErrorKind};
+use super::this_machine::is_this_machine;
 
 /// Maximum number of bytes that are read of a response body.
 const MAX_RESPONSE_BYTES: u64 = 4 << 20;
@@ -45,8 +45,9 @@ impl Http {
             None => RootCerts::WebPki,
         };
         let identity = connection.identity.as_ref().map(identity).transpose()?;
-        // A loopback address cannot be reached through a proxy.
-        let proxy = if is_loopback(&connection.url) { None } else { Proxy::try_from_env() };
+        // A proxy on another machine would connect to itself.
+        let is_here = is_this_machine(connection.url.host().unwrap_or_default());
+        let proxy = if is_here { None } else { Proxy::try_from_env() };
         let agent = Agent::config_builder()
             .proxy(proxy)
             .timeout_global(Some(connection.timeout))
@@ -155,12 +156,6 @@ fn parse_json_response(body: &[u8]) -> Option<ExportResponse> {
     let message = partial.get("errorMessage").and_then(|message| message.as_str()).unwrap_or_default().to_owned();
     let rejected = partial.get("rejectedSpans").and_then(|it| it.as_u64().or_else(|| it.as_str()?.parse().ok()));
     Some(ExportResponse { rejected: rejected.unwrap_or_default(), message })
-}
-
-/// Returns `true` if the URL's host is `localhost` or a loopback address.
-fn is_loopback(url: &Uri) -> bool {
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Parses certificates in PEM.
