@@ -24,6 +24,7 @@ mod names;
 mod needles;
 mod nesting;
 mod open_tag;
+mod pair;
 mod placeholder;
 mod program_text;
 mod redactor;

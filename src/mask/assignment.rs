@@ -39,13 +39,28 @@ pub(super) fn may_assign(text: &[u8], name: &Range<usize>) -> bool {
 pub(super) fn find(site: &Site<'_>, around: &mut Surroundings) -> Option<SecretSpan> {
     let position = LinePosition::at(site.text, site.name.start);
     let found = header::find(site, position)
-        .or_else(|| site.assigned(position, around))
+        .or_else(|| site.assigned(site.path_position().unwrap_or(position), around))
         .or_else(|| markup::find(site))
         .or_else(|| command::netrc_password(site, position))?;
     value::secret_in(site.text, found, site.kind, site.names)
 }
 
 impl Site<'_> {
+    /// Returns the position of the dotted path that the name ends, as in `spring.datasource.password`, or of the variable of a
+    /// shell that it is, as in `$env:PASSWORD`. Returns `None` if the name stands alone, or if the path is that of a program.
+    fn path_position(&self) -> Option<LinePosition> {
+        let Self { text, name, .. } = self;
+        if text[..name.start].ends_with(b"$env:") {
+            return Some(LinePosition::at(text, name.start - b"$env:".len()));
+        }
+        text[..name.start].ends_with(b".").then_some(())?;
+        let lowest = name.start.saturating_sub(MAX_PATH);
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let start = name.start - scan::run_back(&text[lowest..], name.start - lowest, is_part);
+        let is_of_program = ["self.", "this."].iter().any(|it| text[start..].starts_with(it.as_bytes()));
+        ((start > lowest || lowest == 0) && !is_of_program).then(|| LinePosition::at(text, start))
+    }
+
     fn assigned(&self, position: LinePosition, around: &mut Surroundings) -> Option<Range<usize>> {
         let Self { text, name, .. } = self;
         // Dashes after a placeholder's `]` are the rest of a word, not an option.
@@ -65,6 +80,7 @@ impl Site<'_> {
         match sign {
             _ if is_option => self.option(sign, start),
             Sign::Equals if is_tight && begins_pair(&text[..name.start]) => Some(self.query(start)),
+            Sign::Equals if is_tight && is_argument_of_option(&text[..name.start]) => Some(self.word(start, position)),
             Sign::Equals if is_tight && self.is_variable(position) => Some(self.word(start, position)),
             Sign::Blank => None,
             Sign::Equals if is_tight && position == LinePosition::LineStart { indentation: 0 } => {
@@ -109,7 +125,10 @@ impl Site<'_> {
         if let Some(length) = template_length(&self.text[start..]) {
             return start..start + length;
         }
-        let ends = |byte: u8| is_blank(byte) || matches!(byte, b'&' | b';' | b'"' | b'\'' | b'`' | b'<' | b'>');
+        // Between semicolons, as in a connection string, a value may have the other signs.
+        let is_connection = self.text[..self.name.start].ends_with(b";");
+        let ends_query = |byte: u8| matches!(byte, b'&' | b'`' | b'<' | b'>') && !is_connection;
+        let ends = |byte: u8| is_blank(byte) || matches!(byte, b';' | b'"' | b'\'') || ends_query(byte);
         start..value_end(self.text, start, self.depth, ends)
     }
 
@@ -157,6 +176,9 @@ impl Site<'_> {
         }
         let inspected = inspected(text, start);
         let content = &inspected[start..value_end(inspected, start, *depth, |_| false)];
+        if sign == Sign::Colon && is_block_sign(content) {
+            return self.block(start, indentation);
+        }
         let is_program = match sign {
             Sign::Equals if start > self.name.end + 1 => {
                 is_expression(content) && (is_list(content) || !around.section.is_around(text, self.name.start))
@@ -165,6 +187,27 @@ impl Site<'_> {
             Sign::Colon | Sign::Blank => false,
         };
         (!is_program && !is_program_text(content)).then(|| start..value_end(text, start, *depth, |_| false))
+    }
+
+    /// Returns the lines of a YAML block: those behind the line of `start` that are more indented than the name.
+    fn block(&self, start: usize, indentation: usize) -> Option<Range<usize>> {
+        let Self { text, depth, .. } = self;
+        let mut end = value_end(text, start, *depth, |_| false);
+        let mut first = None;
+        loop {
+            let line = header::after_line_end(text, end);
+            let content = line + scan::run(text, line, is_blank);
+            if line == end || content - line <= indentation {
+                break;
+            }
+            let next = value_end(text, content, *depth, |_| false);
+            if next == content {
+                break;
+            }
+            first = first.or(Some(content));
+            end = next;
+        }
+        first.map(|first| first..end)
     }
 
     /// Returns `true` if nothing but closing signs or a comment follows in the line, behind a quoted value that ends at
@@ -209,6 +252,36 @@ const MAX_PREFIX: usize = 32;
 const MAX_PARTICLE: usize = 3;
 /// Maximum length of a value and of the name of the pair behind it, in bytes.
 const MAX_PAIR: usize = 512;
+
+/// Maximum length of a dotted path before a name, in bytes.
+const MAX_PATH: usize = 96;
+
+/// Returns `true` for what stands before a block of lines in YAML: `|`, `>-`.
+fn is_block_sign(content: &[u8]) -> bool {
+    matches!(content, [b'|' | b'>', rest @ ..] if rest.len() <= 2 && rest.iter().all(|byte| matches!(byte, b'-' | b'+' | b'1'..=b'9')))
+}
+
+/// Returns `true` if a name that follows `before`, with the path that it ends, is the argument of an option that takes a
+/// `name=value` pair: `-Dname=value`, `--set name=value`, `--from-literal=name=value`.
+fn is_argument_of_option(before: &[u8]) -> bool {
+    const OPTIONS: [&[u8]; 8] = [b"--build-arg", b"--env", b"--set", b"--set-string", b"--var", b"-e", b"-var", b"-X"];
+    let lowest = before.len().saturating_sub(MAX_PATH);
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let path = before.len() - scan::run_back(&before[lowest..], before.len() - lowest, is_part);
+    if before[path..].starts_with(b"-D") {
+        return true;
+    }
+    let outside = &before[..path];
+    let outside = outside.strip_suffix(b"'").or_else(|| outside.strip_suffix(b"\"")).unwrap_or(outside);
+    if let Some(option) = outside.strip_suffix(b"=") {
+        let lowest = option.len().saturating_sub(MAX_PREFIX);
+        let name = scan::run_back(&option[lowest..], option.len() - lowest, |byte| {
+            byte.is_ascii_alphanumeric() || byte == b'-'
+        });
+        return option[option.len() - name..].starts_with(b"--");
+    }
+    outside.strip_suffix(b" ").is_some_and(|before| OPTIONS.iter().any(|option| before.ends_with(option)))
+}
 
 /// Returns `true` for a list or a table, as in TOML.
 fn is_list(content: &[u8]) -> bool {

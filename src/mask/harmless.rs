@@ -77,9 +77,14 @@ fn without_end(value: &[u8]) -> &[u8] {
     if value.len() > 2 * MAX_HARMLESS {
         return value;
     }
+    let whole = value.trim_ascii();
     let mut value = without_comment(value);
     while let Some(shorter) = value.strip_suffix(b"\\n").or_else(|| value.strip_suffix(b"\\r")) {
         value = shorter;
+    }
+    if value.trim_ascii().is_empty() {
+        // What begins like a comment is the value itself.
+        return whole;
     }
     let is_end = |byte: &u8| matches!(byte, b',' | b';' | b'"' | b'\'' | b'`' | b')' | b'\\');
     let end = value.iter().rposition(|byte| !is_end(byte)).map_or(0, |at| at + 1);
@@ -123,10 +128,10 @@ fn is_cut(value: &[u8]) -> bool {
     })
 }
 
-/// Returns `true` for signs that stand in place of a value, as `***`, `xxxx` and `...`.
+/// Returns `true` for signs that stand in place of a value, as `***`, `xxxx` and `...`, and for one that continues a line.
 fn is_filler(value: &[u8]) -> bool {
     let is_one = value.iter().all(|byte| *byte == value[0])
-        && matches!(value[0], b'*' | b'x' | b'X' | b'.' | b'-' | b'_' | b'?');
+        && matches!(value[0], b'*' | b'x' | b'X' | b'.' | b'-' | b'_' | b'?' | b'\\');
     let signs = std::str::from_utf8(value).unwrap_or_default();
     is_one || signs.chars().all(|sign| matches!(sign, '•' | '…' | '●'))
 }

@@ -32,9 +32,13 @@ pub(super) fn find(site: &Site<'_>, position: LinePosition) -> Option<Range<usiz
         // `{ Authorization: "…" }` in program text.
         LinePosition::PartStart | LinePosition::LineStart { .. } | LinePosition::Marked if quote.is_some() => quote,
         LinePosition::LineStart { indentation: 0 } => {
-            to_line_end(|_| false).map(|value| value.start..with_folded_lines(text, value.end, *depth))
+            to_line_end(|_| false).map(|value| value.start..with_folded_lines(site, value.end))
         }
         LinePosition::LineStart { .. } | LinePosition::Marked => to_line_end(|_| false),
+        // No line of a program goes on behind a quoted text.
+        LinePosition::Quoted(quote) if matches!(kind, NameKind::Authorization | NameKind::Cookie) => {
+            Some(start..value_end(text, start, *depth, |byte| byte == quote && quote != b'"'))
+        }
         LinePosition::Quoted(b'\'') => to_line_end(|byte| byte == b'\''),
         LinePosition::Quoted(b'`') => to_line_end(|byte| byte == b'`'),
         LinePosition::Quoted(_) => to_line_end(|_| false),
@@ -58,7 +62,10 @@ const MAX_INDENTATION: usize = 32;
 
 /// Returns the end of the header whose line ends at `end`: that of the last line behind it that begins with a blank and
 /// is no field of its own.
-fn with_folded_lines(text: &[u8], mut end: usize, depth: u32) -> usize {
+fn with_folded_lines(site: &Site<'_>, mut end: usize) -> usize {
+    let Site { text, depth, .. } = site;
+    // No other text has these names at the start of a line.
+    let is_only_header = matches!(site.kind, NameKind::Authorization | NameKind::Cookie);
     loop {
         let bounded = &text[..text.len().min(end + MAX_INDENTATION)];
         let line = after_line_end(bounded, end);
@@ -70,8 +77,9 @@ fn with_folded_lines(text: &[u8], mut end: usize, depth: u32) -> usize {
             + scan::run(&text[..text.len().min(start + MAX_INDENTATION)], start, |byte| {
                 byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'"' | b'\'')
             });
-        let next = value_end(text, start, depth, |_| false);
-        if next == start || word == start || matches!(text.get(word), Some(b':')) {
+        let next = value_end(text, start, *depth, |_| false);
+        let is_field = word > start && text.get(word) == Some(&b':');
+        if next == start || (word == start && !is_only_header) || is_field {
             return end;
         }
         end = next;
@@ -79,7 +87,7 @@ fn with_folded_lines(text: &[u8], mut end: usize, depth: u32) -> usize {
 }
 
 /// Returns the index after the end of the line at `end`, as it is or escaped. Returns `end` if no line ends there.
-fn after_line_end(text: &[u8], end: usize) -> usize {
+pub(super) fn after_line_end(text: &[u8], end: usize) -> usize {
     let mut at = end;
     loop {
         match text.get(at) {

@@ -30,48 +30,7 @@ use crate::event::PayloadKind;
 /// JSON stays JSON of the same structure, also inside of JSON text; a masked number becomes a string. A payload without
 /// secrets keeps its bytes. A placeholder is never masked again.
 ///
-/// # What is masked
-/// Masking is about form, not about guesses. Where a sensitive name and a value stand in one of these forms, the whole
-/// value is masked, whatever it is made of:
-///
-/// | form | masked |
-/// | --- | --- |
-/// | `"name": …` in JSON, at any level of escapes | the strings and numbers of the value |
-/// | `["name", "value"]` in a list of such pairs, `{"name": "name", "value": …}`, flat lists of headers | the value |
-/// | `Authorization: …`, `Proxy-Authorization`, `Cookie`, `Set-Cookie`, and sensitive names with a `-`, at the start of a line or a quoted text, after `-H` | the rest of the line with its folded lines, but for a known scheme |
-/// | `NAME=value`, `export name=value` | the word or the quoted text |
-/// | `--name=value`, `--name value` | the word or the quoted text |
-/// | `?name=value`, `&name=value`, `;name=value` | up to the next `&` or `;` |
-/// | `name: value`, `name=value`, `name = value` where it fills the line (YAML, properties, INI, `.env`) | the rest of the line |
-/// | `<name>value</name>`, `<tag name="value">` | the content |
-/// | `scheme://user:value@host`, `curl -u user:value`, `password value` in a `.netrc` file | the value |
-///
-/// Terminal colours may stand between the parts of a form. Names are sensitive by their last words, in any spelling and
-/// numbered: `password`, `passwd`, `passphrase`, `pass`, `pwd`, `secret`, `token`, `api_key`, `access_key`, `private_key`,
-/// `secret_key`, `signing_key`, `subscription_key`, keys of known owners (`OPENAI_KEY`, `encryption_key`), `credentials`,
-/// `session_id`, `connection_string`, `authorization`, `cookie`; and the [names](Self::name) that the program adds.
-///
-/// Credentials with a known beginning are masked wherever they stand: keys of model providers and clouds, tokens of
-/// GitHub, GitLab, Slack, npm, Stripe and others, bearer tokens, JSON web tokens, private keys. So are the matches of the
-/// [patterns](Self::pattern) that the program adds.
-///
-/// A secret in an id becomes `masked-<kind>-<12 hexadecimal digits>`, with the hash of its placeholder elsewhere: in the ids of
-/// events, in the manifest and the name of the bundle's directory, and in the members of bodies whose names end with `id`. So
-/// what an id links stays linked. [Patterns](Self::pattern) and the program's [`Redactor`] do not apply to ids of events.
-///
-/// # What is not masked
-/// What cannot be a secret stays: empty values, booleans and null, words for types and rights (`string`, `read`), numbers of
-/// fewer than six digits, versions, placeholders (`${NAME}`, `$NAME`, `<name>`, `***`), sensitive names themselves, and in a
-/// schema the words that describe a parameter (`type`, `enum`, `const`, `default`, `examples` …). So do the tokens of a
-/// model's vocabulary in log probabilities, and tokens that name a place (`next_page_token`).
-///
-/// Sentences and programs are not guessed at: `the password is …`, `my password: …` inside of a line, `token = read()`,
-/// `connect(password="…")`. A declaration or an expression that fills its line is told apart from a setting by its form, so
-/// that a value that is written like one (`password: value,`) stays too.
-///
-/// Secrets that are split (by a stream that sends them in pieces) or encoded (in base64, for example) are not found in
-/// the bytes. The graph and exported spans have no split secrets: the text of a stream is masked again when it is put
-/// together, with a hash of 0.
+#[doc = include_str!("../../docs/masking.md")]
 ///
 /// ```
 /// use otel_trace::{Masking, Recorder};
@@ -296,7 +255,9 @@ fn find_named_secrets(names: &Names, stems: &Needles, text: &[u8], part: Part, s
         from = end.max(at + 1);
         let Some((name, path_start)) = found else { continue };
         let Some(kind) = names.kind(&text[name.clone()]) else { continue };
-        let quoted = QuotedName { text, name: name.clone(), path_start, kind, names };
+        let is_single = text.get(name.end) == Some(&b'\'');
+        let depth = if is_single { around.nesting.depth_at(text, name.start) } else { part.depth };
+        let quoted = QuotedName { text, name: name.clone(), path_start, kind, names, depth };
         if let Some(value) = quoted.scan(secrets) {
             for range in value.skipped {
                 let depth = value.level.depth() + 1;

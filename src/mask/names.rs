@@ -6,7 +6,7 @@ use super::scan;
 
 /// Built-in sensitive names. A name is sensitive if it is one of these, or if one of these makes up its last words, in
 /// any spelling: `X-Api-Key`, `openaiApiKey` and `OPENAI_API_KEY_2` are names of `api_key`.
-const SENSITIVE: [&str; 18] = [
+const SENSITIVE: [&str; 19] = [
     "access_key",
     "api_key",
     "authorization",
@@ -21,6 +21,7 @@ const SENSITIVE: [&str; 18] = [
     "pwd",
     "secret",
     "secret_key",
+    "secret_key_base",
     "session_id",
     "signing_key",
     "subscription_key",
@@ -29,7 +30,7 @@ const SENSITIVE: [&str; 18] = [
 
 /// Sensitive names whose words are often written without a separator between them: a name is sensitive if it ends with
 /// one of these, even inside of a word, as `PGPASSWORD`.
-const SENSITIVE_ENDINGS: [&str; 17] = [
+const SENSITIVE_ENDINGS: [&str; 18] = [
     "accesskey",
     "accesstoken",
     "apikey",
@@ -45,6 +46,7 @@ const SENSITIVE_ENDINGS: [&str; 17] = [
     "privatekey",
     "refreshtoken",
     "secretkey",
+    "sessid",
     "sessionid",
     "sessiontoken",
 ];
@@ -238,7 +240,12 @@ fn built_in(name: &str) -> Option<NameKind> {
             NameKind::Authorization
         }
         _ if ends_with_words(singular, "cookie") => NameKind::Cookie,
-        _ if ends_with_words(singular, "session_id") || singular.ends_with("sessionid") => NameKind::SessionId,
+        _ if ends_with_words(singular, "session_id")
+            || singular.ends_with("sessionid")
+            || singular.ends_with("sessid") =>
+        {
+            NameKind::SessionId
+        }
         _ => NameKind::Other,
     })
 }

@@ -90,9 +90,22 @@ pub(super) fn without_comment(value: &[u8]) -> &[u8] {
 fn is_declaration(value: &[u8]) -> bool {
     let name = scan::run(value, 0, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
     (name > 0 && value[name..].starts_with(b" | "))
+        || is_generic_type(value)
         || TYPES.iter().filter_map(|name| value.strip_prefix(name.as_bytes())).any(|rest| {
             matches!(rest, [] | [b'[' | b'<' | b'?' | b',' | b';' | b')', ..] | [b' ', b'=' | b'|' | b'{', ..])
         })
+}
+
+/// Returns `true` for a type with parameters, as `&Aligned<[u8; 32]>`.
+fn is_generic_type(value: &[u8]) -> bool {
+    let value = value.strip_prefix(b"&").unwrap_or(value);
+    let value = value.strip_suffix(b",").unwrap_or(value);
+    let name = scan::run(value, 0, |byte| byte.is_ascii_alphanumeric());
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"_<>[]();:,& '".contains(byte);
+    value.first().is_some_and(u8::is_ascii_uppercase)
+        && value.get(name) == Some(&b'<')
+        && value.ends_with(b">")
+        && value.iter().all(is_part)
 }
 
 /// Returns `true` for an expression that ends as lines of programs do.

@@ -38,7 +38,7 @@ fn alphabets() -> [(&'static str, Vec<u8>, usize); 4] {
 const PASSWORDS: usize = 600;
 
 /// The forms, with `@` in place of the password, and the characters that cannot stand in that form as they are.
-const FORMS: [(&str, &str); 33] = [
+const FORMS: [(&str, &str); 43] = [
     ("DB_PASSWORD=@", ""),
     ("A=1\nDB_PASSWORD=@\nB=2\n", ""),
     ("export API_TOKEN=@\n", ""),
@@ -64,7 +64,17 @@ const FORMS: [(&str, &str); 33] = [
     ("<a><password>@</password></a>", "<>&\"'"),
     ("<db user=\"x\" password=\"@\"/>", "<>&\"'\\"),
     ("GET /?a=1&api_key=@&b=2", "&;\"'`<>#+%"),
-    ("Server=db;User=x;Password=@;Database=y", "&;\"'`<>"),
+    ("Server=db;User=x;Password=@;Database=y", ";\"'"),
+    ("spring.datasource.password=@\n", ",;([{"),
+    ("db.password = @\n", ".,;([{\"'"),
+    ("password: |\n  @\nhost: x\n", ""),
+    ("<add key=\"DbPassword\" value=\"@\" />", "<>&\"'\\"),
+    ("<property name=\"password\">@</property>", "<>&\"'"),
+    ("kubectl create secret generic s --from-literal=password=@ -n x", ""),
+    ("java -Ddb.password=@ -jar app.jar", ""),
+    ("$env:DB_PASSWORD = \"@\"\n", "\"\\`$"),
+    ("{'user': 'x', 'password': '@'}", "'\\"),
+    ("Authorization: Digest a=b,\r\n @\r\nHost: x\r\n", ":"),
     ("postgres://agent:@@localhost:5432/db", "/?#@\"'`<>:\\"),
     ("curl -s -u agent:@ https://example.com", "\"'"),
     ("curl -u 'agent:@' https://example.com", "'"),
@@ -115,6 +125,9 @@ fn random_passwords_are_masked_in_json() {
                 json!({ "rawHeaders": ["Host", "x", "Authorization", password, "Accept", "*/*"] }),
                 json!({ "headers": [["host", "x"], ["x-api-key", password]] }),
                 json!({ "env": [{ "name": "DB_PASSWORD", "value": password }] }),
+                json!({ "env": [{ "value": password, "name": "DB_PASSWORD" }] }),
+                json!({ "env": [{ "name": "DB_PASSWORD", "type": "text", "required": true, "value": password }] }),
+                json!(["Accept", "*/*", "X-Vault-Token", password]),
                 json!([["password", password], ["user", "x"]]),
                 json!({ "credentials": { "user": "agent", "more": [password] } }),
                 json!({ "arguments": json!({ "api_key": password }).to_string() }),
