@@ -53,6 +53,15 @@ impl Api for Anthropic {
             "text" => Some(Recognized::text(part)),
             "thinking" | "redacted_thinking" => Some(Recognized::reasoning(part)),
             "compaction" => Some(Recognized::new(PartContent::Compaction(compaction(part)), &[])),
+            // Text of the model that is bound to the conversation, as reasoning is.
+            "connector_text" => {
+                Some(Recognized::new(PartContent::Text(part.non_null("connector_text")), &["connector_text"]))
+            }
+            "mid_conv_system" => {
+                Some(Recognized::new(PartContent::Instructions(part.non_null("content").map(Content)), &[]))
+            }
+            // The place where one model declined and another one went on. The API never shows it to a model.
+            "fallback" => Some(Recognized::new(PartContent::Annotation, &[])),
             "tool_use" => Some(Recognized::call(part)),
             "tool_result" => {
                 let result = ToolResult {
@@ -91,10 +100,9 @@ impl Api for Anthropic {
 
     fn unread_output(&self, body: &Object<'_>) -> Vec<&'static str> {
         let iterations = body.object("usage").and_then(|usage| usage.list("iterations")).unwrap_or_default();
-        // The provider's own counts have the tokens of messages, and those of compactions are added.
         let is_uncounted = |iteration: &&RawValue| {
             let kind = Object::from_value(iteration).and_then(|iteration| iteration.string("type"));
-            kind.is_some_and(|kind| kind != "message" && kind != "compaction")
+            kind.is_some_and(|kind| !COUNTED_ITERATIONS.contains(&&*kind))
         };
         iterations.iter().any(is_uncounted).then_some("usage.iterations").into_iter().collect()
     }
@@ -115,6 +123,10 @@ impl Api for Anthropic {
         stream::is_event(event).then(|| -> Box<dyn Assembler> { Box::<stream::StreamedAnthropic>::default() })
     }
 }
+
+/// Types of the iterations whose tokens are counted: the provider's own counts have those of messages, also of the model
+/// that answered in place of another one, and those of compactions are added.
+const COUNTED_ITERATIONS: [&str; 3] = ["message", "fallback_message", "compaction"];
 
 fn compaction<'a>(block: &Object<'a>) -> Compaction<'a> {
     let [summary, signature, encrypted] =

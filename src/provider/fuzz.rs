@@ -125,6 +125,9 @@ fn read_levels(part: &Part<'_>, levels: u8) {
         result.content_parts().into_iter().flatten().for_each(|part| read_levels(&part, levels));
         result.parts_beside_value().iter().for_each(|part| read_levels(part, levels));
     }
+    if let PartContent::Instructions(content) = &part.content {
+        content.iter().flat_map(Content::parts).for_each(|part| read_levels(&part, levels));
+    }
     if let PartContent::Cited(cited) = &part.content {
         let _ = cited.text.joined();
         cited.citations.iter().for_each(|citation| read_levels(&Part::read_citation(citation), levels));

@@ -4,6 +4,8 @@
 mod members;
 mod stream;
 
+use std::borrow::Cow;
+
 use super::api::{Api, Field, ListField};
 use super::assembler::{Assembler, Event};
 use super::entries::EntryFormat;
@@ -76,7 +78,7 @@ impl Api for Gemini {
             choice_count: number(&config, &["candidateCount", "candidate_count"]),
             seed: config.number("seed"),
             stop_sequences: texts(&config, &["stopSequences", "stop_sequences"]),
-            reasoning_level: config.object("thinkingConfig").and_then(|thinking| thinking.text("thinkingLevel")),
+            reasoning_level: reasoning_level(&config),
             ..Settings::default()
         }
     }
@@ -176,6 +178,12 @@ impl Api for Gemini {
     }
 }
 
+/// Returns how much the model is asked to think.
+fn reasoning_level<'a>(config: &Object<'a>) -> Option<Cow<'a, str>> {
+    let thinking = ["thinkingConfig", "thinking_config"].iter().find_map(|name| config.object(name))?;
+    ["thinkingLevel", "thinking_level"].iter().find_map(|name| thinking.text(name))
+}
+
 /// Returns `true` if the value of a result has the member that the API documents for failures, and no output.
 fn is_failure(response: &Object<'_>) -> bool {
     let value = response.object("response").filter(|value| value.get("output").is_none());
@@ -197,16 +205,21 @@ fn has_parts(body: &Object<'_>) -> bool {
 /// Returns the reason why a candidate was stopped. Returns `None` if it ended by itself or at a limit.
 fn stopped_candidate(candidate: &Object<'_>) -> Option<String> {
     let reason = FINISH_REASONS.iter().find_map(|name| candidate.text(name))?;
-    if matches!(&*reason, "STOP" | "MAX_TOKENS" | "FINISH_REASON_UNSPECIFIED") {
+    if matches!(&*reason, "STOP" | "MAX_TOKENS") || is_unspecified(&reason) {
         return None;
     }
     let explanation = FINISH_MESSAGES.iter().find_map(|name| candidate.text(name));
     Some(stopped_answer(&reason, explanation.as_deref()))
 }
 
+/// Returns `true` for the value with which the API sets a reason that there is none for.
+fn is_unspecified(reason: &str) -> bool {
+    reason.ends_with("_REASON_UNSPECIFIED")
+}
+
 /// Returns the reason why a prompt was blocked, as a clause. Returns `None` if it was not blocked.
 fn blocked_prompt(body: &Object<'_>) -> Option<String> {
     let feedback = Object::from_value(body.first(&FEEDBACK_FIELDS)?)?;
     let reason = feedback.text("blockReason").or_else(|| feedback.text("block_reason"))?;
-    Some(format!("the prompt was blocked: {reason}"))
+    (!is_unspecified(&reason)).then(|| format!("the prompt was blocked: {reason}"))
 }

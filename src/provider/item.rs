@@ -249,11 +249,12 @@ fn id<'a>(item: &Object<'a>) -> Option<Cow<'a, str>> {
     item.text("id").filter(|id| !id.is_empty())
 }
 
-/// Returns `true` if the item has an id and no other field except its type and empty ones, such as the `summary` of
-/// reasoning that the provider stores.
+/// Returns `true` if the item has an id and no other field except its type, its agent and empty ones, such as the
+/// `summary` of reasoning that the provider stores.
 fn has_only_id(item: &Object<'_>) -> bool {
     let is_empty = |value: &RawValue| matches!(value.get(), "null" | "[]");
-    let mut others = item.fields().filter(|(name, value)| !matches!(*name, "id" | "type") && !is_empty(value));
+    let mut others =
+        item.fields().filter(|(name, value)| !matches!(*name, "id" | "type" | "agent") && !is_empty(value));
     id(item).is_some() && others.next().is_none()
 }
 

@@ -54,6 +54,8 @@ pub(crate) enum PartContent<'a> {
     Cited(Cited<'a>),
     /// A tool that the provider ran itself: the call with its result.
     Executed,
+    /// Instructions in the middle of a message of the user.
+    Instructions(Option<Content<'a>>),
     /// JSON in place of a text.
     Json(&'a RawValue),
     /// The end of what the provider caches, which is no content and moves from request to request.

@@ -246,6 +246,8 @@ fn is_kept_whole(value: &Value) -> bool {
         "custom_tool_call",
         "custom_tool_call_output",
         "compaction",
+        "connector_text",
+        "mid_conv_system",
         "input_text",
         "output_text",
         "text",

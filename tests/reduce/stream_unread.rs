@@ -226,8 +226,14 @@ fn events_that_are_known_to_say_nothing_are_silent() {
         "required_input": [{ "type": "function_call_output", "call_id": "c" }], "steer": steer });
     let failed = json!({ "type": "response.steer.failed", "error": { "code": "response_not_active", "message": "m" },
         "steer": { "input": "stop", "previous_response_id": "r" } });
-    responses().check(&[state, preview, accepted, pending, failed], &[]);
+    let injected = json!({ "type": "response.inject.created", "response_id": "r", "sequence_number": 6 });
+    let rejected = json!({ "type": "response.inject.failed", "response_id": "r", "sequence_number": 7,
+        "input": [{ "type": "function_call_output", "call_id": "c", "output": "o" }],
+        "error": { "code": "response_not_found", "message": "m" } });
+    responses().check(&[state, preview, accepted, pending, failed, injected, rejected], &[]);
     cohere().check(&[json!({ "type": "debug", "prompt": "p" })], &[]);
+    let progress = json!({ "total": 2, "cache": 0, "processed": 1, "time_ms": 1 });
+    chat().check(&[json!({ "id": "c", "choices": [], "prompt_progress": progress })], &[]);
     let stream = ": keep-alive\n\nevent: ping\ndata: {}\n\nretry: 5\nid: 1\n\n";
     let chunk = json!({ "choices": [{ "delta": { "content": "a" }, "finish_reason": "stop" }] });
     let graph = reduce_received(&format!("{stream}data: {chunk}\n\n{stream}data: [DONE]\n\n"), &[]);

@@ -32,7 +32,7 @@ impl Stream {
             let whole = serde_json::from_slice(&fs::read(directory.join(whole)).unwrap()).unwrap();
             streams.push(Self { bytes: fs::read(directory.join(&name)).unwrap(), name, whole });
         }
-        assert_eq!(streams.len(), 20);
+        assert_eq!(streams.len(), 21);
         streams
     }
 

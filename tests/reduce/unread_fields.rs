@@ -335,8 +335,9 @@ fn iterations_whose_tokens_are_not_counted_are_reported() {
         let iteration = json!({ "type": kind, "input_tokens": 1, "output_tokens": 1 });
         json!({ "content": [], "usage": { "input_tokens": 1, "output_tokens": 1, "iterations": [iteration] } })
     };
-    check_response(&body("message"), &[]);
-    check_response(&body("compaction"), &[]);
+    for counted in ["message", "compaction", "fallback_message"] {
+        check_response(&body(counted), &[]);
+    }
     check_response(&body("advisor_message"), &["usage.iterations"]);
 }
 

@@ -81,6 +81,8 @@ const PART: Nested = Nested::Tagged {
         (&["tool_use"], &TOOL_USE),
         (&["tool_result"], &TOOL_RESULT),
         (&["compaction"], &COMPACTION),
+        (&["connector_text"], &CONNECTOR_TEXT),
+        (&["mid_conv_system"], &INSTRUCTIONS),
     ],
     untagged: None,
 };
@@ -88,6 +90,22 @@ const PART: Nested = Nested::Tagged {
 static TEXT: Shape = Shape {
     name: "part",
     read: &["type", "text", "citations"],
+    unread: &[(Reason::Setting, &["cache_control"])],
+    ..EMPTY
+};
+
+static CONNECTOR_TEXT: Shape = Shape {
+    name: "part",
+    read: &["type", "connector_text"],
+    unread: &[(Reason::Setting, &["cache_control"]), (Reason::Bookkeeping, &["signature"])],
+    ..EMPTY
+};
+
+/// Instructions in the middle of the conversation. Changes of the tools among them are kept whole.
+static INSTRUCTIONS: Shape = Shape {
+    name: "part",
+    read: &["type"],
+    nested: &[("content", Nested::Tagged { tag: "type", shapes: &[(&["text"], &TEXT)], untagged: None })],
     unread: &[(Reason::Setting, &["cache_control"])],
     ..EMPTY
 };

@@ -184,7 +184,12 @@ impl StreamedBlock {
 
     /// Returns `true` if nothing of a text has arrived but its start.
     fn is_empty(&self) -> bool {
-        const TEXTS: [(&str, &str); 3] = [("text", "text"), ("thinking", "thinking"), ("compaction", "content")];
+        const TEXTS: [(&str, &str); 4] = [
+            ("text", "text"),
+            ("thinking", "thinking"),
+            ("compaction", "content"),
+            ("connector_text", "connector_text"),
+        ];
         let is_of_type = |kind: &str| matches!(self.members.get("type"), Some(Growing::Text(known)) if known == kind);
         let text = TEXTS.iter().find(|(kind, _)| is_of_type(kind));
         text.is_some_and(|(_, text)| !self.is_stopped && self.members.get(text).is_none_or(Growing::is_empty_text))

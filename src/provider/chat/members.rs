@@ -56,10 +56,12 @@ pub(super) static MEMBERS: Members = Members {
                     "_hidden_params",
                     "created",
                     "debug_output",
+                    "ec_transfer_params",
                     "kv_transfer_params",
                     "nvext",
                     "object",
                     "openrouter_metadata",
+                    "prompt_progress",
                     "provider",
                     "request_id",
                     "service_tier",
@@ -101,7 +103,16 @@ pub(super) static MEMBERS: Members = Members {
             ),
             (
                 Reason::Breakdown,
-                &["copilot_usage", "cost", "perf_metrics", "response_ms", "time_info", "timings", "usage_breakdown"],
+                &[
+                    "copilot_usage",
+                    "cost",
+                    "metrics",
+                    "perf_metrics",
+                    "response_ms",
+                    "time_info",
+                    "timings",
+                    "usage_breakdown",
+                ],
             ),
             (Reason::Program, &["metadata"]),
         ],
@@ -120,12 +131,13 @@ static CHOICE: Shape = Shape {
         ("provider_specific_fields", Nested::One(&CHOICE_OF_GATEWAY)),
     ],
     unread: &[
-        (Reason::Bookkeeping, &["index", "native_finish_reason", "seed", "stop_reason"]),
+        (Reason::Bookkeeping, &["index", "meta_info", "native_finish_reason", "routed_experts", "seed", "stop_reason"]),
         // The prompt, and the answer before the server split it into the members of the message: as text or tokens.
         (Reason::Repeated, &["prompt_token_ids", "raw_output", "token_ids", "tokens"]),
         (
             Reason::Scores,
             &[
+                "content_filter_offsets",
                 "content_filter_result",
                 "content_filter_results",
                 "hidden_states",

@@ -88,6 +88,8 @@ static GENERATION_CONFIG: Shape = Shape {
             "model_selection_config",
             "presencePenalty",
             "presence_penalty",
+            "responseFormat",
+            "response_format",
             "responseJsonSchema",
             "response_json_schema",
             "responseLogprobs",
@@ -109,6 +111,8 @@ static GENERATION_CONFIG: Shape = Shape {
             "stop_sequences",
             "topK",
             "top_k",
+            "translationConfig",
+            "translation_config",
         ],
     )],
     ..EMPTY
@@ -116,11 +120,8 @@ static GENERATION_CONFIG: Shape = Shape {
 
 static THINKING_CONFIG: Shape = Shape {
     name: "thinking config",
-    read: &["thinkingLevel"],
-    unread: &[(
-        Reason::Setting,
-        &["thinkingBudget", "thinking_budget", "includeThoughts", "include_thoughts", "thinking_level"],
-    )],
+    read: &["thinkingLevel", "thinking_level"],
+    unread: &[(Reason::Setting, &["thinkingBudget", "thinking_budget", "includeThoughts", "include_thoughts"])],
     ..EMPTY
 };
 

@@ -64,7 +64,8 @@ pub(super) static MEMBERS: Members = Members {
                 ],
             ),
             (Reason::Repeated, &["model"]),
-            (Reason::Bookkeeping, &["agent_reference", "event_id", "stream_id", "type", "user"]),
+            // Input for a response that is still running names that.
+            (Reason::Bookkeeping, &["agent_reference", "event_id", "response_id", "stream_id", "type", "user"]),
             (Reason::Program, &["metadata", "client_metadata", "trace"]),
         ],
         ..EMPTY
@@ -232,7 +233,8 @@ static AGENT_MESSAGE: Shape = Shape {
     ..EMPTY
 };
 
-static ITEM_REFERENCE: Shape = Shape { name: "item reference", read: &["type", "id"], ..EMPTY };
+static ITEM_REFERENCE: Shape =
+    Shape { name: "item reference", read: &["type", "id"], unread: &[(Reason::Bookkeeping, BOOKKEEPING)], ..EMPTY };
 
 static DIRECTIVE: Shape = Shape {
     name: "directive",

@@ -39,7 +39,7 @@ pub(super) fn from_part<'a>(part: provider::Part<'a>) -> Vec<Part<'a>> {
         PartContent::Annotation if object.is_none() => {
             Part::new(label.unwrap_or_else(|| "annotation".to_owned())).with("content", Some(raw))
         }
-        PartContent::Annotation | PartContent::Compaction(_) | PartContent::Executed => {
+        PartContent::Annotation | PartContent::Compaction(_) | PartContent::Executed | PartContent::Instructions(_) => {
             Part::new(label.unwrap_or_else(|| "annotation".to_owned()))
         }
         PartContent::Cited(Cited { text, citations }) => {

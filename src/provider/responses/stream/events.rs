@@ -7,7 +7,7 @@ use crate::provider::assembler::{EventShape, NO_MEMBERS};
 pub(super) const MEMBERS: [&str; 7] =
     ["type", "sequence_number", "output_index", "item_id", "obfuscation", "stream_id", "agent"];
 
-pub(super) static SHAPES: [EventShape; 15] = [
+pub(super) static SHAPES: [EventShape; 16] = [
     EventShape {
         types: &[
             "response.created",
@@ -140,6 +140,11 @@ pub(super) static SHAPES: [EventShape; 15] = [
         types: &["response.steer.accepted", "response.steer.pending", "response.steer.failed"],
         objects: &["steer"],
         others: &["error", "reason", "required_input"],
+        ..NO_MEMBERS
+    },
+    EventShape {
+        types: &["response.inject.created", "response.inject.failed"],
+        others: &["error", "input", "response_id"],
         ..NO_MEMBERS
     },
     EventShape {

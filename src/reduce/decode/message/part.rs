@@ -3,10 +3,10 @@
 use serde_json::value::RawValue;
 
 use super::builder::MessageBuilder;
-use super::plain_part::push_part_reference;
+use super::plain_part::{add_plain, push_part_reference};
 use super::{call, output, reasoning};
 use crate::graph::{Channel, HistoryEffect, ItemKind, Role};
-use crate::provider::{Cited, Compaction, Object, Part, PartContent, optional_text, text};
+use crate::provider::{Cited, Compaction, Content, Object, Part, PartContent, optional_text, text};
 use crate::reduce::decode::decode_error::{DecodeError, UNREADABLE_VALUE};
 use crate::reduce::decode::draft::ItemDraft;
 
@@ -43,6 +43,7 @@ pub(super) fn add(builder: &mut MessageBuilder, part: Part<'_>) {
         PartContent::Annotation => builder.push_annotation(&part),
         PartContent::Cited(cited) => add_cited(builder, cited),
         PartContent::Executed => builder.push_item(executed_draft(part.raw)),
+        PartContent::Instructions(content) => builder.push_item(instructions_draft(content.as_ref())),
         PartContent::Json(value) => builder.push_part(|draft| draft.push_json(value)),
         PartContent::CachePoint => {}
         PartContent::Compaction(compaction) => builder.push_item(compaction_draft(compaction)),
@@ -84,6 +85,16 @@ fn add_cited(builder: &mut MessageBuilder, cited: &Cited<'_>) {
         Err(error) => builder.push_item(Err(error.into())),
     }
     cited.citations.iter().for_each(|citation| builder.push_annotation(&Part::read_citation(citation)));
+}
+
+/// Makes an item of instructions in the middle of a message of the user.
+fn instructions_draft(content: Option<&Content<'_>>) -> Result<ItemDraft, DecodeError> {
+    let mut draft = ItemDraft::new(Role::System, None, ItemKind::Message);
+    for part in content.map(Content::parts).unwrap_or_default() {
+        add_plain(&mut draft, part)?;
+    }
+    draft.push_placeholder_if_empty();
+    Ok(draft)
 }
 
 /// Makes an item of the summary with which the provider replaces the conversation before it. A summary without text,

@@ -37,6 +37,7 @@ pub(super) fn add_plain(draft: &mut ItemDraft, part: Part<'_>) -> Result<(), Dec
         | PartContent::Annotation
         | PartContent::Cited(_)
         | PartContent::Executed
+        | PartContent::Instructions(_)
         | PartContent::Compaction(_)
         | PartContent::Other
         | PartContent::Malformed(_) => push_part_reference(draft, part),

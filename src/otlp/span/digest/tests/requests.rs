@@ -390,6 +390,11 @@ fn parameters_of_every_provider_are_read() {
                                       "thinkingConfig": { "thinkingLevel": "HIGH" } } }),
         level("HIGH"),
     );
+    check(
+        json!({ "generation_config": { "temperature": 0.5, "top_p": 1.0, "max_output_tokens": 64,
+                                       "thinking_config": { "thinking_level": "HIGH" } } }),
+        level("HIGH"),
+    );
     check(json!({ "inferenceConfig": { "temperature": 0.5, "topP": 1.0, "maxTokens": 64 } }), common.clone());
     check(
         json!({ "options": { "temperature": 0.5, "top_p": 1.0, "num_predict": 64 }, "think": "high" }),
