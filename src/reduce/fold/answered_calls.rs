@@ -171,8 +171,13 @@ impl ConversationBuilder<'_> {
         let content = self.item_identity(item).map(|content| (output.thread_id.clone(), content));
         let of_content = content.and_then(|content| self.answered_calls.of_contents.get(&content));
         let is_only = of_content == Some(&AnsweredCall::Only(known)) || replaced == Some(known);
-        let name = |call: ItemId| self.items.get(call.index()).map(|call| &call.content.name);
-        let may_be_rewritten = calls.is_new(call) && name(call) == name(known);
-        !(is_only && may_be_rewritten) && self.answered_calls.is_reused(output)
+        let tool = |call: ItemId| {
+            let content = self.items.get(call.index()).map(|call| &call.content);
+            content.map(|content| (&content.namespace, &content.name))
+        };
+        // An id of calls of two tools is reused, whether or not the responses with them were recorded.
+        let is_same_tool = tool(call) == tool(known);
+        let may_be_rewritten = calls.is_new(call) && is_same_tool;
+        !(is_only && may_be_rewritten) && (!is_same_tool || self.answered_calls.is_reused(output))
     }
 }

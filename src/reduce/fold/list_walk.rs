@@ -30,7 +30,7 @@ pub(super) struct Walked {
 pub(super) struct ListWalk<'a> {
     conversation: &'a ConversationBuilder<'a>,
     ids: &'a CallIds,
-    answered_requests: &'a AnsweredRequests,
+    answered_requests: &'a AnsweredRequests<'a>,
     /// For each step by index, the steps that continue it, in the order of the places at which they leave it.
     continuations: Vec<Vec<StepId>>,
     /// Index of the recorded list that each step ends.
@@ -82,7 +82,8 @@ struct PathState {
     foreign_items: usize,
     model_items: usize,
     unknown_responses: usize,
-    /// The end of the last request of a completed inference call, if no item of another author stands behind it.
+    /// The end of the last request of a completed inference call, if no item of another author or of another response
+    /// stands behind it.
     request_end: Option<(StepId, usize)>,
 }
 
@@ -97,7 +98,7 @@ impl<'a> ListWalk<'a> {
     pub(super) fn new(
         conversation: &'a ConversationBuilder<'a>,
         ids: &'a CallIds,
-        answered_requests: &'a AnsweredRequests,
+        answered_requests: &'a AnsweredRequests<'a>,
     ) -> Self {
         let paths = &conversation.paths;
         let mut continuations: Vec<Vec<StepId>> = Vec::new();
@@ -200,7 +201,11 @@ impl<'a> ListWalk<'a> {
             visit.path.unknown_responses += 1;
         }
         let list = list.filter(|list| list.own_from <= position);
-        let Some(content) = self.conversation.items.get(item.index()).map(|item| &item.content) else { return };
+        let Some(listed) = self.conversation.items.get(item.index()) else { return };
+        let content = &listed.content;
+        // A program that drops old items shows a later response behind the request of an earlier one.
+        let answers = |end: &_| !self.answered_requests.is_of_other_response(*end, listed);
+        visit.path.request_end = visit.path.request_end.filter(answers);
         let identity = self.conversation.item_identity(item).unwrap_or_default();
         let is_instruction = matches!(content.role, Role::System | Role::Developer);
         if content.kind != ItemKind::Reasoning {

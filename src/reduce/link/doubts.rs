@@ -63,9 +63,13 @@ impl ToolsOfId<'_> {
         let shown = doubt.shown.and_then(tool);
         let rival = match doubt.rival {
             Rival::Call(rival) => tool(rival),
-            Rival::OfLostResponse if self.is_lossy => None,
-            Rival::OfLostResponse => return None,
+            Rival::OfLostResponse { .. } if self.is_lossy => None,
+            Rival::OfLostResponse { .. } => return None,
         };
+        // The result of a tool tells nothing about a further output with its text.
+        if matches!(doubt.rival, Rival::OfLostResponse { is_further: true }) {
+            return shown;
+        }
         let is_confirmed = |tool: Option<usize>| tool.is_some_and(|tool| self.runs.confirmed.contains(&tool));
         let is_decided =
             is_confirmed(shown) || is_confirmed(rival) || rival.is_some_and(|rival| self.is_after(rival, doubt.seq));

@@ -86,7 +86,8 @@
 //! - a tool has an output that differs from its result, and another call has an output that is equal to it,
 //! - two tools start after the responses of both calls, so that either may run either call. If tools of the thread start
 //!   before the ends of their responses, so may a tool that starts during the other inference call,
-//! - a response without its content arrived between the response of a tool's call and the tool.
+//! - a response without its content arrived between the response of a tool's call and the tool,
+//! - a list shows a call of a response by a new item before an output of another call.
 //!
 //! **Code cells** run calls by the same rule, if the input of the call is a script.
 

@@ -94,7 +94,9 @@ impl<'i> ToolsOfId<'i> {
                 continue;
             }
             let of_call = call.visible.output_items.iter().zip(&call.output_contents);
-            let output = |(&item, &content)| (OtherOutput { item, content, seq }, Some(name(call, items)));
+            // After a lost response, a tool call may run a call of any tool.
+            let name = Some(name(call, items)).filter(|_| !is_lossy);
+            let output = |(&item, &content)| (OtherOutput { item, content, seq }, name);
             outputs.extend(of_call.map(output));
         }
         outputs

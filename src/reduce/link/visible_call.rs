@@ -88,7 +88,10 @@ pub(super) enum Rival {
     /// The call with a number.
     Call(usize),
     /// An unknown call, if a response of the thread was recorded without its content.
-    OfLostResponse,
+    OfLostResponse {
+        /// `true` if the call in the list had another output before.
+        is_further: bool,
+    },
 }
 
 /// An output that belongs to no call of a response.

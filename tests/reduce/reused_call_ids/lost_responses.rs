@@ -1,9 +1,10 @@
 //! The calls of responses that were recorded without their content.
 
 use otel_trace::graph::Code;
+use serde_json::json;
 
-use super::{check, check_requester, exchange, fail, look, out, respond_unknown, run};
-use crate::case::{Case, assistant, user};
+use super::{call_of, check, check_requester, exchange, fail, look, out, respond_unknown, run};
+use crate::case::{Case, assistant, request_items, user};
 
 #[test]
 fn calls_behind_the_request_of_a_lost_response_are_its_calls() {
@@ -97,4 +98,34 @@ fn only_known_call_is_not_that_of_a_tool_of_a_lost_response() {
     let graph = case.check(&[Code::ResponseUnknown, Code::CallIdReused]);
     check(&graph, "t1", &[], &[]);
     check_requester(&graph, "t1", Some("i1"));
+}
+
+#[test]
+fn equal_outputs_behind_calls_of_two_tools_are_two_outputs() {
+    // The second list does not show the first call, and no response with a call was recorded.
+    let mut case = Case::new();
+    case.request("i1", [user("go")]);
+    respond_unknown(&mut case, "i1");
+    exchange(&mut case, "i2", &[user("go"), look("a"), out("fine")], &[assistant("done")]);
+    case.request("i3", [user("more")]);
+    respond_unknown(&mut case, "i3");
+    let second = [user("more"), call_of("find", "b"), out("fine")];
+    exchange(&mut case, "i4", &second, &[assistant("done")]);
+    let graph = case.check(&[Code::ResponseUnknown, Code::ResponseUnknown]);
+    assert_ne!(request_items(&graph, "i2")[2], request_items(&graph, "i4")[2]);
+}
+
+#[test]
+fn further_output_of_a_call_may_be_of_a_lost_call() {
+    // The result of the tool tells whose output the first is, and nothing about the second.
+    let mut case = Case::new();
+    exchange(&mut case, "i1", &[user("go")], &[look("a")]);
+    run(&mut case, "t1");
+    case.end_tool("t1", "completed", Some(json!({ "output": "1" })));
+    case.request("i2", [user("go"), look("a"), out("1")]);
+    respond_unknown(&mut case, "i2");
+    run(&mut case, "t2");
+    exchange(&mut case, "i3", &[user("so"), look("a"), out("2")], &[assistant("done")]);
+    let graph = case.check(&[Code::ResponseUnknown, Code::CallIdReused]);
+    check(&graph, "t1", &["a"], &["1", "2"]);
 }

@@ -85,7 +85,7 @@ impl KnownCalls<'_> {
         let shown: HashSet<usize> = in_list.iter().chain(later_calls.values()).copied().collect();
         // Looked up once for each content, so that a list of equal calls takes linear time.
         let mut open_rivals: HashMap<u128, Vec<usize>> = HashMap::new();
-        for output in list.outputs.iter().filter(|output| output.is_first && !self.outputs.contains(&output.item)) {
+        for output in list.outputs.iter().filter(|output| output.is_first && !self.outputs.contains_key(&output.item)) {
             let Some(placed) = output.call else { continue };
             let (call, choice) = match (later_calls.get(&output.item), choices.get(&placed.place)) {
                 (Some(later), _) => (Some(*later), Choice::Equal { content: self.equal_calls.first_content(*later) }),
@@ -98,9 +98,10 @@ impl KnownCalls<'_> {
             if is_known && is_old {
                 continue;
             }
-            doubts.push(Doubt { shown: Some(call), rival: Rival::OfLostResponse, seq: list.seq });
+            let is_further = self.calls[call].answered.is_some();
+            doubts.push(Doubt { shown: Some(call), rival: Rival::OfLostResponse { is_further }, seq: list.seq });
             let rivals = match choice {
-                Choice::Equal { content } if !self.equal_calls.is_ambiguous(content) => {
+                Choice::Equal { content } if !is_old && !self.equal_calls.is_ambiguous(content) => {
                     let first = self.equal_calls.first_content(call);
                     let open = || self.equal_calls.last_open(first).filter(|rival| !shown.contains(rival));
                     open_rivals.entry(first).or_insert_with(|| open().take(MAX_RIVALS).collect()).clone()
@@ -111,6 +112,21 @@ impl KnownCalls<'_> {
             doubts.extend(rivals.map(|rival| Doubt { shown: Some(call), rival: Rival::Call(rival), seq: list.seq }));
         }
         self.doubts.append(&mut doubts);
+    }
+
+    /// Marks the calls of responses that a list shows by new items before outputs of other calls. `new_items` are the new
+    /// call items.
+    pub(super) fn mark_calls_before_known_outputs(&mut self, list: &ShownList, new_items: &HashSet<ItemId>) {
+        for output in list.outputs.iter().filter(|output| output.is_first) {
+            let Some(placed) = output.call.filter(|placed| new_items.contains(&placed.item)) else { continue };
+            let known = self.outputs.get(&output.item).copied().flatten();
+            if let (Some(call), Some(owner)) = (self.call_at(placed), known)
+                && call != owner
+                && self.calls[call].response.is_some()
+            {
+                self.doubts.push(Doubt { shown: Some(call), rival: Rival::Call(owner), seq: list.seq });
+            }
+        }
     }
 
     /// Returns calls that a list may show in place of a call with an output of a content: some of those with the shortened

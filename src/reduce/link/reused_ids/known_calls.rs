@@ -29,8 +29,8 @@ pub(super) struct KnownCalls<'a> {
     pub(super) open: BTreeSet<usize>,
     /// Calls of completed responses that have no output.
     pub(super) open_of_complete: BTreeSet<usize>,
-    /// The outputs in the lists so far. Some belong to no call.
-    pub(super) outputs: HashSet<ItemId>,
+    /// The outputs in the lists so far, each with the call that it belongs to. `None` for those that belong to no call.
+    pub(super) outputs: HashMap<ItemId, Option<usize>>,
     /// The outputs that belong to no call.
     other_outputs: Vec<OtherOutput>,
     /// The new call items of lists, each with the output behind it.
@@ -70,7 +70,7 @@ impl<'a> KnownCalls<'a> {
             list_hashes: HashSet::new(),
             open: BTreeSet::new(),
             open_of_complete: BTreeSet::new(),
-            outputs: HashSet::new(),
+            outputs: HashMap::new(),
             other_outputs: Vec::new(),
             doubts: Vec::new(),
             answered_items: Vec::new(),
@@ -119,6 +119,7 @@ impl<'a> KnownCalls<'a> {
         let in_list: HashSet<usize> = calls.into_iter().collect();
         let later_calls = self.later_calls(list, &in_list);
         self.mark_doubtful_outputs(list, &choices, &in_list, &later_calls);
+        self.mark_calls_before_known_outputs(list, &new_items);
         self.move_new_calls(list, &new_items, &later_calls);
         let answered = list.outputs.iter().filter(|output| output.is_first);
         let answered = answered.filter_map(|output| Some((output.call?.item, output.item)));
@@ -308,7 +309,7 @@ impl<'a> KnownCalls<'a> {
         let mut ends: HashMap<u128, usize> = HashMap::new();
         let mut later_calls = HashMap::new();
         let at_end = list.outputs.iter().rev().take_while(|output| output.model_items == list.model_items);
-        for output in at_end.filter(|output| output.is_first && !self.outputs.contains(&output.item)) {
+        for output in at_end.filter(|output| output.is_first && !self.outputs.contains_key(&output.item)) {
             let Some(call) = output.call.and_then(|placed| self.call_at(placed)) else { continue };
             let is_repeated = self.by_output.get(&output.content).is_some_and(|calls| calls.contains(&call));
             if self.calls[call].answered.is_none() || is_repeated {
@@ -342,10 +343,12 @@ impl<'a> KnownCalls<'a> {
 
     /// Adds an output to its call. `later_call` is the call that it belongs to if the place is no evidence.
     fn add_output(&mut self, output: &ShownOutput, list: &ShownList, later_call: Option<usize>, is_placed: bool) {
-        if !self.outputs.insert(output.item) {
+        if self.outputs.contains_key(&output.item) {
             return;
         }
-        let Some(call) = output.call.and_then(|placed| self.call_at(placed)) else {
+        let call = output.call.and_then(|placed| self.call_at(placed));
+        self.outputs.insert(output.item, later_call.filter(|_| call.is_some()).or(call));
+        let Some(call) = call else {
             self.other_outputs.push(OtherOutput { item: output.item, content: output.content, seq: list.seq });
             return;
         };

@@ -22,7 +22,7 @@ impl OfResponse<'_> {
 
 impl<'g> Model<'g> {
     /// "What a request shows behind the request of an inference call is its response", if no other inference call
-    /// completed with this request.
+    /// completed with this request, and nothing of another response stands there.
     fn of_response(&self, list: &List, positions: &[usize], at: usize) -> Option<OfResponse<'g>> {
         let earlier = self.lists.iter().take_while(|other| !std::ptr::eq(*other, list));
         let common = |other: &List| other.items.iter().zip(&list.items).take_while(|(one, two)| one == two).count();
@@ -44,6 +44,17 @@ impl<'g> Model<'g> {
             }
         }
         let end = calls.iter().map(|(end, ..)| *end).max()?;
+        let is_of_other = |id: &ItemId| {
+            let mut made = self.graph.inference_calls.iter().filter(|call| call.response_item_ids.contains(id));
+            let is_here = |call: &InferenceCall| {
+                let is_completed = call.execution.status == ExecutionStatus::Completed;
+                is_completed && self.graph.snapshot(&call.inference_call_id).eq(list.items[..end].iter().copied())
+            };
+            made.next().is_some_and(|call| !is_here(call))
+        };
+        if list.items[end..=at].iter().any(is_of_other) {
+            return None;
+        }
         calls.retain(|(other, ended, _)| *other == end && *ended < list.seq);
         let number = positions.iter().filter(|position| (end..at).contains(*position)).count();
         let is_made = self.graph.inference_calls.iter().any(|call| call.response_item_ids.contains(&list.items[at]));
