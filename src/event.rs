@@ -18,6 +18,7 @@ mod agent;
 mod cell;
 mod compaction;
 mod end_detail;
+mod ended_by;
 mod id;
 mod inference;
 mod other;
@@ -38,7 +39,8 @@ pub use cell::{CodeCellEnded, CodeCellInitialResponse, CodeCellStarted};
 pub use compaction::{
     CompactionInstalled, CompactionRequestCompleted, CompactionRequestFailed, CompactionRequestStarted,
 };
-pub use end_detail::{EndDetail, EndedBy};
+pub use end_detail::EndDetail;
+pub use ended_by::EndedBy;
 pub(crate) use id::text_newtype;
 pub use id::{
     AgentPath, CallId, CompactionId, CompactionRequestId, EdgeId, InferenceId, McpCallId, OtelSpanId, OtelTraceId,

@@ -1,40 +1,11 @@
 //! Optional details of how an operation ended: [`EndDetail`].
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
-    CodeCellEnded, CompactionRequestCompleted, CompactionRequestFailed, InferenceCancelled, InferenceCompleted,
-    InferenceFailed, RawJson, ThreadEnded, ToolCallEnded, TurnEnded,
+    CodeCellEnded, CompactionRequestCompleted, CompactionRequestFailed, EndedBy, InferenceCancelled,
+    InferenceCompleted, InferenceFailed, RawJson, ThreadEnded, ToolCallEnded, TurnEnded,
 };
-
-/// What ended an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EndedBy {
-    /// The program ended it explicitly, with its handle or an event.
-    Handle,
-    /// Its span closed, or the last clone of its handle was dropped.
-    Close,
-    /// Its span closed, and an event in the span reported the error with which it failed.
-    ErrorEvent,
-    /// It had an answer or a result, and the run went on while its span stayed open.
-    Settled,
-    /// Recording was shut down.
-    Shutdown,
-}
-
-impl EndedBy {
-    /// Returns the wire name of the cause, such as `close`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Handle => "handle",
-            Self::Close => "close",
-            Self::ErrorEvent => "error_event",
-            Self::Settled => "settled",
-            Self::Shutdown => "shutdown",
-        }
-    }
-}
 
 /// The details of an end event that later additions to format 1 have: what ended the operation, the type of its error,
 /// and the span's own fields.

@@ -5,12 +5,13 @@ use serde_json::value::RawValue;
 
 use super::entries::{Entries, EntryFormat};
 use super::item::{Item, ItemContent};
-use super::message::{Message, RoleName};
+use super::message::Message;
 use super::object::text;
 use super::output::Output;
 use super::part::{Part, PartContent};
 use super::request::Request;
 use super::response::Response;
+use super::role_name::RoleName;
 use crate::keyed_hash::keyed_hash;
 
 /// A call that a response requests.

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::item::{ADDITIONAL_TOOLS, Item, ItemContent};
-use super::message::RoleName;
+use super::role_name::RoleName;
 
 /// An item that defines tools.
 #[derive(Debug, Clone, Copy)]

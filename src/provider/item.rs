@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::message::RoleName;
 use super::object::{Object, list, text};
 use super::part::{Content, Part};
+use super::role_name::RoleName;
 use super::tool::{CallArguments, ToolCall, ToolResult};
 
 /// Types of calls of tools that the provider runs, or that have a schema of their own.

@@ -2,13 +2,12 @@
 //!
 //! The parts of a message are in this order: its reasoning, its content, and what stands beside the content.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
 use super::apis::APIS;
 use super::object::{Object, text};
 use super::part::{Content, NonContentParts, Part};
+use super::role_name::RoleName;
 use super::tool;
 
 /// A message.
@@ -26,28 +25,6 @@ pub(crate) struct Message<'a> {
     /// `true` if the content is a list of `parts`, whose types also mark outputs of tools.
     pub(crate) has_marked_parts: bool,
     pub(crate) other_parts: NonContentParts<'a>,
-}
-
-/// The role of a message or an item, as the body names it.
-#[derive(Debug, PartialEq, Default)]
-pub(crate) enum RoleName<'a> {
-    /// The field is absent or null.
-    #[default]
-    Absent,
-    Named(Cow<'a, str>),
-    /// The field is no text.
-    NotText,
-}
-
-impl<'a> RoleName<'a> {
-    /// Reads the role of a message or an item.
-    pub(super) fn read(object: &Object<'a>) -> Self {
-        match (object.text("role"), object.non_null("role")) {
-            (Some(role), _) => Self::Named(role),
-            (None, Some(_)) => Self::NotText,
-            (None, None) => Self::Absent,
-        }
-    }
 }
 
 impl<'a> Message<'a> {

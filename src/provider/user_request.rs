@@ -1,9 +1,10 @@
 //! Tells whether a request asks what the user said last.
 
 use super::item::{Item, ItemContent};
-use super::message::{Message, RoleName};
+use super::message::Message;
 use super::part::PartContent;
 use super::request::Request;
+use super::role_name::RoleName;
 
 /// Returns `true` if the conversation of a request ends in a message of the user: the user has the model's answer, and
 /// asks the next question. Messages that carry results of tools do not count, though some APIs give them the role `user`.

@@ -7,6 +7,8 @@ mod agents;
 mod calls;
 mod cells;
 mod doubts;
+mod linking_id;
+mod producers;
 mod recorded_results;
 mod reused_ids;
 mod sums;

@@ -8,10 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::item_cache::ItemCache;
 use super::log::LogEntry;
 use super::payloads::{PayloadLocation, UnusablePayload, location, parallel_map, truncated_reason};
-use super::response::ResponseBody;
 use crate::bundle::Reader;
 use crate::event::{Event, Other, PayloadKind, PayloadRef, RawPayloadId, Seq};
-use crate::provider::ApiSet;
 use crate::reduce::Work;
 
 /// A chunk of a response, as its event reports it.
@@ -244,16 +242,14 @@ impl<B: ChunkedBody> ChunkedResponses<B> {
         self.by_call.values().map(|response| &*response.body)
     }
 
+    /// Returns the decoded responses, each with its call.
+    pub(super) fn by_call(&self) -> impl Iterator<Item = (&B::Id, &B)> {
+        self.by_call.iter().map(|(call, response)| (call, &*response.body))
+    }
+
     /// Returns the outcome of reading the payload at a location. Returns `None` if it was not read, and `Some(None)` if
     /// it was read.
     pub(super) fn lookup(&self, location: &PayloadLocation) -> Option<Option<&UnusablePayload>> {
         self.outcomes.get(location).map(Option::as_ref)
-    }
-}
-
-impl ChunkedResponses<ResponseBody> {
-    /// Returns the APIs to which the response of each call may belong.
-    pub(super) fn apis(&self) -> impl Iterator<Item = (<ResponseBody as ChunkedBody>::Id, ApiSet)> {
-        self.by_call.iter().map(|(call, response)| (call.clone(), response.body.apis))
     }
 }

@@ -87,7 +87,7 @@ impl DecodedResponses {
         let streams = received.decoded().filter_map(|response| response.0.as_deref()).chain(chunked.bodies());
         work.stream_events += bodies.decoded().chain(streams).map(|body| body.stream_events).sum::<u64>();
         let ended = is_known.into_keys().cloned().chain(unnamed.answered_calls()).collect();
-        let apis = chunked.apis().chain(unnamed.apis()).collect();
+        let apis = chunked.by_call().map(|(call, body)| (call.clone(), body.apis)).chain(unnamed.apis()).collect();
         let mut responses = Self { bodies, received, chunked, ended, apis };
         for end in ends {
             if let Some(Ok(body)) = responses.of_end(end).map(|response| response.body) {

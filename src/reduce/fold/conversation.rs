@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::answered_calls::AnsweredCalls;
 use super::calls_without_ids::CallsWithoutIds;
-use super::content_index::ContentIndex;
 use super::copies::{MergedCopies, merge_copies};
+use super::item_identity::ItemIdentity;
 use super::item_notices::ItemNotices;
 pub(super) use super::item_source::ItemSource;
 use super::lists::{ListOrigin, RecordedList, ShortenedRequest};
+use super::live_snapshot::{LiveSnapshot, Replacement};
 use super::named_calls::NamedCalls;
 use super::paths::{ListedBy, Path, Paths, StepId};
 use super::provider_compactions::CompactionPlace;
@@ -94,51 +95,6 @@ pub(super) enum ResponseEnd<'a> {
     Completed(Option<&'a ResponseId>),
     /// The call failed, was cancelled or never ended.
     Cut,
-}
-
-/// The properties by which an item of the graph is recognized in later bodies.
-#[derive(Clone, Copy)]
-pub(super) struct ItemIdentity {
-    /// Identity hash of the item's content.
-    content: u128,
-    /// Identity hash that the item would have without what clients drop: the id of a tool call, the phase of a message.
-    /// `None` if the item has neither.
-    reduced: Option<u128>,
-    /// The decoded item in which the item was last seen. `None` if no body contains the item.
-    last_seen_as: Option<ContentId>,
-    /// The provider's id with which the item was last seen. `None` if no body has its id.
-    pub(super) provider_id: Option<ProviderIdKey>,
-}
-
-impl ItemIdentity {
-    /// Returns the identity hashes by which the item is recognized: the hash of its content and the hash
-    /// without the id of a call or the phase of a message, because clients may drop them.
-    fn hashes(&self) -> impl Iterator<Item = u128> {
-        [Some(self.content), self.reduced].into_iter().flatten()
-    }
-}
-
-/// The items with which a compaction replaced the history of a conversation.
-pub(super) struct Replacement {
-    pub(super) items: Vec<ItemId>,
-    /// Hash of the instructions of the last request before the compaction. `None` if it has none.
-    pub(super) instructions: Option<u128>,
-}
-
-/// The live snapshot of a thread: the items that its model would see next.
-#[derive(Default)]
-pub(super) struct LiveSnapshot {
-    pub(super) path: Path,
-    /// Items with which a compaction replaced the history. The next full request is compared with them instead of the
-    /// live snapshot. `None` if there is no such compaction since the last full request.
-    pub(super) replacement: Option<Replacement>,
-    /// Hash of the instructions of the last request. `None` if it has none.
-    pub(super) instructions: Option<u128>,
-    /// All identity hashes by which items of the thread are recognized.
-    contents: HashSet<u128>,
-    index: ContentIndex,
-    /// The last request with the same instructions, and its response, by the hash of the instructions.
-    pub(super) by_instructions: HashMap<u128, Path>,
 }
 
 impl<'a> ConversationBuilder<'a> {

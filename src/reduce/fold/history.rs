@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::answered_calls::CallsInList;
 use super::conversation::{ConversationBuilder, ItemSource};
+use super::list_kind::ListKind;
 use super::paths::{ListedBy, Path};
 use super::shared_response::SharedResponse;
 use crate::event::ThreadId;
@@ -17,17 +18,6 @@ pub(super) enum History {
     Path(Path),
     /// The replacement items of an installed compaction.
     Items(Vec<ItemId>),
-}
-
-/// The kind of a list that is matched against a history.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ListKind {
-    /// A request that may repeat an earlier one, as a retry does.
-    Request,
-    /// A request that begins a turn: its last item is a message that the user wrote after the latest response.
-    BeginsTurn,
-    /// The history before a compaction.
-    Checkpoint,
 }
 
 /// The result of matching a list against a history: an item of the history or a new item for each element.

@@ -14,7 +14,7 @@ use super::lists::ShownLists;
 use super::owners::PayloadOwners;
 use super::thread_tables::ThreadTables;
 use super::unread_fields::UnreadFields;
-use crate::event::{CompactionId, InferenceId};
+use crate::event::{CompactionId, InferenceId, ThreadId};
 use crate::graph::{Compaction, InferenceCall, Item, Table};
 use crate::reduce::decode::{ConversationFact, DecodedItems, Logged};
 use crate::reduce::{Diagnostics, Work};
@@ -34,6 +34,14 @@ pub(in crate::reduce) struct Conversations {
     pub(in crate::reduce) calls_without_content: HashSet<InferenceId>,
     /// The calls and outputs in the lists that models saw, of the call ids that several call items have.
     pub(in crate::reduce) shown: ShownLists,
+}
+
+impl Conversations {
+    /// Returns the threads in which a response was recorded without its content. Its calls may have ids of other calls.
+    pub(in crate::reduce) fn lossy_threads(&self) -> HashSet<ThreadId> {
+        let lost = self.calls_without_content.iter().filter_map(|id| self.calls.get(id));
+        lost.map(|call| call.thread_id.clone()).collect()
+    }
 }
 
 /// Folds inference calls and compactions into one conversation per thread.

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::conversation::{ConversationBuilder, ItemSource};
-use super::history::{History, ListKind, MatchedItems};
+use super::history::{History, MatchedItems};
+use super::list_kind::ListKind;
 use super::lists::{ListOrigin, PreviousResponse, ShortenedRequest};
 use super::paths::{ListedBy, Path};
 use crate::event::{RequestInputMode, ResponseId, ThreadId};

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::conversation::ConversationBuilder;
-use super::history::ListKind;
+use super::list_kind::ListKind;
 use super::lists::is_made_by_response;
 use super::paths::Path;
 use crate::event::ThreadId;

@@ -3,17 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use super::doubts::report_doubts;
+use super::linking_id::{LinkingId, linking_id};
+use super::producers::{add_producer, producing_inference};
 use super::recorded_results;
 use super::tool_runs::calls_of_tools;
 use super::unlinked::report_unlinked_outputs;
 use super::visible::{CallsOfId, VisibleCalls};
 use super::visible_call::{MakingResponse, ReusedCall, VisibleCall};
-use crate::event::{CallId, ExecutionStatus, InferenceId, Seq, ThreadId, TurnId};
-use crate::graph::{Code, Item, ItemId, Producer, Requester, Table, ToolCall, Turn};
+use crate::event::{ExecutionStatus, InferenceId, Seq, ThreadId, TurnId};
+use crate::graph::{Code, ItemId, Producer, Requester, Table, ToolCall, Turn};
 use crate::reduce::diagnostics::LogPosition;
 use crate::reduce::fold::{Conversations, Tools};
 use crate::reduce::requested_calls::ArgumentsHash;
-use crate::reduce::tool_name::spelled_name;
 use crate::reduce::{Diagnostics, Work};
 
 /// Links every tool call with a model-visible call id to its items, in order of start, and every tool call without one
@@ -28,7 +29,7 @@ pub(super) fn link(
     work: &mut Work,
 ) {
     let completed_calls = CompletedCalls::new(conversations, work);
-    let lossy_threads = lossy_threads(conversations);
+    let lossy_threads = conversations.lossy_threads();
     let mut runs = calls_of_tools(tools, conversations, (turns, &lossy_threads), visible_calls, work);
     recorded_results::apply(tools, &mut runs, visible_calls, conversations, work);
     let visible_calls = &*visible_calls;
@@ -161,12 +162,6 @@ fn has_other_arguments(arguments: Option<ArgumentsHash>, call: &VisibleCall, con
     arguments.zip(call.arguments(conversations)).is_some_and(|(of_tool, of_call)| of_tool != of_call)
 }
 
-/// Returns the threads in which a response was recorded without its content. Its calls may have ids of other calls.
-fn lossy_threads(conversations: &Conversations) -> HashSet<ThreadId> {
-    let lost = conversations.calls_without_content.iter().filter_map(|id| conversations.calls.get(id));
-    lost.map(|call| call.thread_id.clone()).collect()
-}
-
 /// Returns `true` unless the only known call with an id is another call than the one that a tool runs: the inference
 /// call that requested it had not started when the tool started, or a model had already seen its output. Both may happen
 /// where the order of events is no evidence, so it counts in threads with lost responses alone.
@@ -182,40 +177,6 @@ fn precedes(tool: &ToolCall, call: &VisibleCall, conversations: &Conversations) 
     let requested = inference.and_then(|id| conversations.calls.get(id)).map(|call| call.execution.started.seq);
     let answered = call.output_items.first().and_then(item).and_then(|item| item.evidence.as_slice().first());
     requested.is_none_or(|requested| requested < started) && answered.is_none_or(|(answered, _)| *answered > started)
-}
-
-/// The id by which a tool call is linked to its items.
-pub(super) struct LinkingId {
-    pub(super) call_id: CallId,
-    /// `true` if the tool call has an id that its client made up, so that no item has it.
-    is_made_up: bool,
-}
-
-/// Returns the id by which a tool call is linked to its items: the id of the call that it runs, else the name of the
-/// tool, which the items of calls without ids have in common with it.
-///
-/// The name also counts for a tool call with an id that no item of its thread has, if the calls of this name have no ids:
-/// the client made the id up. In a thread with lost responses, the id may be that of a call in one of them.
-pub(super) fn linking_id(
-    tool: &ToolCall,
-    visible_calls: &VisibleCalls,
-    conversations: &Conversations,
-    lossy: &HashSet<ThreadId>,
-) -> Option<LinkingId> {
-    let is_from_model = matches!(tool.requester, Requester::Model);
-    let name = spelled_name(tool.label.as_deref(), &tool.kind).filter(|_| is_from_model).map(CallId::from);
-    let Some(given) = tool.model_visible_call_id.clone() else {
-        return name.map(|call_id| LinkingId { call_id, is_made_up: false });
-    };
-    let key = |call_id: &CallId| (tool.thread_id.clone(), call_id.clone());
-    let is_unknown = visible_calls.with_id(&key(&given)).is_none() && !lossy.contains(&tool.thread_id);
-    let by_name = name.filter(|_| is_unknown).filter(|name| {
-        visible_calls.with_id(&key(name)).is_some_and(|calls| calls.first_call_has_no_id(conversations))
-    });
-    Some(match by_name {
-        Some(call_id) => LinkingId { call_id, is_made_up: true },
-        None => LinkingId { call_id: given, is_made_up: false },
-    })
 }
 
 /// Links a tool call to the items of the call that it runs, and to the inference call whose response contains one.
@@ -296,24 +257,4 @@ fn attribute_to_last_call(
     };
     inference.tool_call_ids.push(tool.tool_call_id.clone());
     tool.requested_by = Some(inference_id.clone());
-}
-
-/// Returns the inference call whose response contains the item. Returns `None` if no response does.
-pub(super) fn producing_inference(item: &Item) -> Option<&crate::event::InferenceId> {
-    item.produced_by.iter().find_map(|producer| match producer {
-        Producer::Inference { inference_call_id } => Some(inference_call_id),
-        Producer::UserInput
-        | Producer::Tool { .. }
-        | Producer::CodeCell { .. }
-        | Producer::InteractionEdge { .. }
-        | Producer::Compaction { .. }
-        | Producer::Harness => None,
-    })
-}
-
-/// Adds a producer to the item with the given id.
-pub(super) fn add_producer(items: &mut [Item], item: ItemId, producer: Producer) {
-    if let Some(item) = items.get_mut(item.index()) {
-        item.produced_by.push(producer);
-    }
 }

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::calls::add_producer;
+use super::doubts::report_doubtful_cells;
+use super::producers::add_producer;
 use super::reused_ids::{CutOffs, OpenRuns, UnknownCalls};
 use super::visible::{CallsOfId, VisibleCalls};
 use super::visible_call::{ReusedCall, VisibleCall};
@@ -108,6 +109,7 @@ fn link_items(
             add_producer(&mut conversations.items, output, producer);
         }
     }
+    report_doubtful_cells(cells, &runs, visible_calls, &conversations.lossy_threads(), diagnostics);
 }
 
 /// Returns for each code cell with a reused call id, by index, the number of the call that contains its script. Cells

@@ -1,4 +1,4 @@
-//! Tells apart the calls of a reused call id.
+//! Sets apart the calls of a reused call id.
 //!
 //! Some providers number their calls anew in each message, so that many calls of a thread have one id. No tool may get
 //! the arguments or the output of another tool's call.
@@ -38,7 +38,7 @@
 //!
 //! A content that only calls with one first content have, because the program rewrote them, is also the content of the
 //! other calls that began like them. If calls that began differently have it, the program shortens arguments, and the
-//! content tells nothing about other calls.
+//! content is no evidence of other calls.
 //!
 //! A response that was recorded without its content made the calls that a request shows behind the request of its inference
 //! call, up to the next item of another author, if no other inference call completed with this request. They are the same
@@ -91,13 +91,14 @@
 //!
 //! **Code cells** run calls by the same rule, if the input of the call is a script.
 
+mod choice;
 mod confused;
 mod equal_calls;
 mod find;
 mod known_calls;
 mod runs;
 
-use super::visible_call::{ReusedCall, ReusedCalls};
+use super::visible_call::ReusedCalls;
 use crate::event::{CallId, ThreadId};
 use crate::reduce::Work;
 use crate::reduce::fold::Conversations;

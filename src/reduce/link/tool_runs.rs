@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::calls::{LinkingId, linking_id};
+use super::linking_id::{LinkingId, linking_id};
 use super::reused_ids::{CutOffs, OpenRuns, UnknownCalls};
 use super::tool_names::ToolNames;
 use super::visible::VisibleCalls;

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::calls::producing_inference;
+use super::producers::producing_inference;
 use super::visible::VisibleCalls;
 use super::visible_call::VisibleCall;
 use crate::event::{CallId, ExecutionStatus, ThreadId, ToolCallId, TurnId};

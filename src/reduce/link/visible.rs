@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::calls::producing_inference;
+use super::producers::producing_inference;
 use super::reused_ids::reused_calls;
 use super::visible_call::{ReusedCalls, VisibleCall};
 use crate::event::{CallId, Seq, ThreadId};

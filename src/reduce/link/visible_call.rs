@@ -66,7 +66,7 @@ pub(super) struct ReusedCalls {
     /// The call items that requests and checkpoints contain, each with the output behind it in the list that showed the
     /// call item first.
     pub(super) answered_items: Vec<(ItemId, ItemId)>,
-    /// The calls that lists show and that cannot be told from other calls, in order of the lists.
+    /// The calls that lists show and that they do not set apart from other calls, in order of the lists.
     pub(super) doubts: Vec<Doubt>,
 }
 

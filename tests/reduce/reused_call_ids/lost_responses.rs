@@ -117,7 +117,7 @@ fn equal_outputs_behind_calls_of_two_tools_are_two_outputs() {
 
 #[test]
 fn further_output_of_a_call_may_be_of_a_lost_call() {
-    // The result of the tool tells whose output the first is, and nothing about the second.
+    // The result of the tool shows whose output the first is, and nothing of the second.
     let mut case = Case::new();
     exchange(&mut case, "i1", &[user("go")], &[look("a")]);
     run(&mut case, "t1");

@@ -251,6 +251,24 @@ fn code_cells_follow_the_rule() {
 }
 
 #[test]
+fn code_cells_that_a_window_does_not_tell_apart_are_reported() {
+    // Each request has the last exchange alone, and both cells print the same.
+    let script = json!({ "type": "custom_tool_call", "call_id": ID, "name": "exec", "input": "poll()" });
+    let output = json!({ "type": "custom_tool_call_output", "call_id": ID, "output": "pending" });
+    let mut case = Case::new();
+    let mut shown = vec![user("go")];
+    for n in ["1", "2"] {
+        exchange(&mut case, &format!("i{n}"), &shown, &[script.clone()]);
+        let start = json!({ "type": "code_cell_started", "runtime_cell_id": n, "model_visible_call_id": ID, "source_js": "poll()" });
+        case.event(start);
+        shown = vec![user("go"), script.clone(), output.clone()];
+    }
+    case.request("last", shown);
+    let graph = case.check(&[Code::CallIdReused]);
+    assert!(graph.diagnostics[0].message.starts_with("code_cell:look:0#2 "), "{:?}", graph.diagnostics);
+}
+
+#[test]
 fn second_tool_of_a_call_is_still_attributed_to_an_unknown_response() {
     // Nothing was recorded with content.
     let mut case = Case::new();

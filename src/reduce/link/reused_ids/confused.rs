@@ -1,10 +1,11 @@
-//! Finds the calls that cannot be told apart from other calls of their id.
+//! Finds the calls that no list sets apart from other calls of their id.
 //!
 //! A program that drops items of its history may show a call that is equal to a later one that it lacks, with an equal
 //! output: the list is the same whichever of them it means.
 
 use std::collections::{HashMap, HashSet};
 
+use super::choice::{Choice, Choices};
 use super::known_calls::KnownCalls;
 use crate::event::Seq;
 use crate::graph::ItemId;
@@ -14,25 +15,13 @@ use crate::reduce::link::visible_call::{Doubt, Rival};
 /// The highest number of calls that are marked because one list shows another one in their place.
 const MAX_RIVALS: usize = 2;
 
-/// How a call in a list was chosen among the calls of its id.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Choice {
-    /// The call has the content, as other calls may.
-    Equal { content: u128 },
-    /// The call has another content than the item, which the program rewrote.
-    Rewritten { item: ItemId },
-}
-
-/// The choices of a list, by the places of the calls.
-pub(super) type Choices = HashMap<u128, Choice>;
-
 /// The highest number of calls that are compared with one call to find those that it may be mistaken for.
 const MAX_LOOKUPS: usize = 16;
 
 impl KnownCalls<'_> {
     /// Marks the calls that a request lacks and that it may mean by equal, earlier calls that it shows: the last call of
     /// each content, and the equal calls of its response. Only the calls from the position `last_response` on count:
-    /// what the model answered to the others tells them apart.
+    /// what the model answered to the others sets them apart.
     pub(super) fn mark_confused_calls(&mut self, list: &ShownList, last_response: usize) {
         let in_list: HashSet<usize> = list.calls.iter().filter_map(|shown| self.call_at(shown.call)).collect();
         let last = list.calls.iter().filter(|shown| shown.call.position >= last_response);

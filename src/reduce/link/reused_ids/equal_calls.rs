@@ -3,7 +3,7 @@
 //! A program may rewrite the arguments of the calls that it repeats, for instance `1.0` as `1`. Contents that one call
 //! has are equal, so the other calls with its first content may be repeated with its later ones. This holds as long as
 //! calls with one first content alone have a later content: if a program shortens arguments, different calls have one
-//! content afterwards, which tells nothing about the others.
+//! content afterwards, which is no evidence of the others.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -110,7 +110,7 @@ impl EqualCalls {
         self.group(content).into_iter().flat_map(|group| group.open.iter().rev().copied())
     }
 
-    /// Returns `true` if calls that began differently have a content, so that it tells nothing about a call.
+    /// Returns `true` if calls that began differently have a content, so that it is no evidence of a call.
     pub(super) fn is_ambiguous(&self, content: u128) -> bool {
         self.rewritten.get(&content) == Some(&FirstContent::Different)
     }

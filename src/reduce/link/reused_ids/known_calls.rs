@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::confused::{Choice, Choices};
+use super::choice::{Choice, Choices};
 use super::equal_calls::EqualCalls;
 use crate::event::ExecutionStatus;
 use crate::graph::{ItemId, Part};
@@ -35,7 +35,7 @@ pub(super) struct KnownCalls<'a> {
     other_outputs: Vec<OtherOutput>,
     /// The new call items of lists, each with the output behind it.
     answered_items: Vec<(ItemId, ItemId)>,
-    /// The calls in lists that cannot be told from other calls.
+    /// The calls in lists that are not set apart from other calls.
     pub(super) doubts: Vec<Doubt>,
     /// The calls that responses made behind the same contents, by the hash of the contents.
     pub(super) made_behind: HashMap<u128, Vec<usize>>,

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::ReusedCall;
 use crate::event::{ExecutionStatus, Seq, ThreadId, TurnId};
 use crate::graph::{Table, Turn};
 use crate::reduce::fold::{Attempts, Conversations};
+use crate::reduce::link::visible_call::ReusedCall;
 use crate::reduce::requested_calls::{RequestedCall, RequestedCalls, TakenCall, ToolStart};
 use crate::reduce::tool_name::{NameGroup, ToolName};
 
