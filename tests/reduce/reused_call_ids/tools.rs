@@ -258,7 +258,7 @@ fn code_cells_that_a_window_does_not_tell_apart_are_reported() {
     let mut case = Case::new();
     let mut shown = vec![user("go")];
     for n in ["1", "2"] {
-        exchange(&mut case, &format!("i{n}"), &shown, &[script.clone()]);
+        exchange(&mut case, &format!("i{n}"), &shown, std::slice::from_ref(&script));
         let start = json!({ "type": "code_cell_started", "runtime_cell_id": n, "model_visible_call_id": ID, "source_js": "poll()" });
         case.event(start);
         shown = vec![user("go"), script.clone(), output.clone()];
