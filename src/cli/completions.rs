@@ -22,6 +22,15 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Status {
     let mut script = Vec::new();
     generate(args.shell, &mut Cli::command(), "otel-trace", &mut script);
+    if args.shell == Shell::Bash {
+        script = with_own_names(&script).into_bytes();
+    }
     let printed = output::print_with(|mut stdout| std::io::Write::write_all(&mut stdout, &script));
     printed.map_or_else(|error| report_error(&error), |()| Status::Complete)
+}
+
+/// Mends the script for bash: clap_complete names the state of a command whose name has a `-` in one way where it sets it,
+/// and in another where it reads it, so that nothing is completed behind a subcommand.
+fn with_own_names(script: &[u8]) -> String {
+    String::from_utf8_lossy(script).replace("otel__subcmd__trace", "otel__trace")
 }

@@ -34,7 +34,9 @@ Exit status:
 
 Examples:
   otel-trace ls                                  the runs of $OTEL_TRACE_ROOT, else of traces/
-  otel-trace ls --since 1d --status failed       what failed since yesterday
+  otel-trace ls --since 1d --status failed,aborted,running
+                                                 what did not end well since yesterday, killed runs included
+  otel-trace ls --sort failures                  runs in which calls or tools failed, completed ones too
   otel-trace ls --sort cost --limit 10           the ten most expensive runs
   otel-trace ls --grep 'unit test' --json | jq -r '.runs[].path'
   otel-trace show 019d2c4e                       the run with this id")]
@@ -47,7 +49,8 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Order::Time)]
     sort: Order,
 
-    /// Only runs that ended in this way; `running` for those without an end
+    /// Only runs that ended in one of these ways, separated by commas; `running` for those without an end, such as killed
+    /// ones
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STATUS")]
     status: Vec<RunStatus>,
 
@@ -141,10 +144,11 @@ pub(super) fn run(args: &Args) -> Status {
 
 fn list(args: &Args) -> anyhow::Result<Status> {
     let root = args.root.clone().unwrap_or_else(newest::root);
-    fs::read_dir(&root).with_context(|| format!("{} cannot be listed", root.display()))?;
+    let advice = "set OTEL_TRACE_ROOT to the directory in which your program records";
+    fs::read_dir(&root).with_context(|| format!("{} cannot be listed; {advice}", root.display()))?;
     let found = bundles::find(std::slice::from_ref(&root));
     if found.roots.is_empty() && Reader::open(&root).is_err() {
-        bail!("{} contains no run; set OTEL_TRACE_ROOT to the directory in which your program records", root.display());
+        bail!("{} contains no run; {advice}", root.display());
     }
     let prices = args.view.prices()?;
     let price_id = prices.to_string();
@@ -193,6 +197,9 @@ fn list(args: &Args) -> anyhow::Result<Status> {
     } else {
         runs.truncate(args.limit);
         output::print_lines(&view::list(&runs, args.view.columns()))?;
+        if total == 0 {
+            output::eprint("no run is as the options want it");
+        }
         if total > runs.len() {
             output::eprint(format_args!("… and {} more: --limit", total - runs.len()));
         }

@@ -14,9 +14,10 @@ use super::{Status, output, pack};
 ///
 /// The original bundle is not changed. In the copy, text that looks like a credential and the values of names like
 /// `authorization` or `password` are replaced by `[masked:<kind>:<hash>]`: in the log, in every payload, and in JSON
-/// inside of text. In ids it is `masked-<kind>-<hash>`. A secret has the same placeholder in the whole copy, and a different one in the next copy. All other
-/// bytes stay as they are. The payloads of a pack become separate files. A program can mask in the same way while it
-/// records (`RecorderBuilder::mask` in the library), so that secrets never reach the disk.
+/// inside of text. In ids it is `masked-<kind>-<hash>`. A secret has the same placeholder in the whole copy, and a
+/// different one in the next copy. All other bytes stay as they are. The payloads of a pack become separate files. A
+/// program can mask in the same way while it records (`RecorderBuilder::mask` in the library), so that secrets never
+/// reach the disk.
 ///
 /// A line of the log that is not JSON is copied as masked text, or with --content without any of its text. A payload
 /// that cannot be read is not copied; its reference stays in the log. Nor are files copied that no event references. So
@@ -24,8 +25,8 @@ use super::{Status, output, pack};
 ///
 /// With --content (which removes content here, while it adds content in `otel-trace export`), all text is replaced by
 /// `[text:<bytes>:<hash>]` as well. Numbers and field names stay. So do ids, types, outcomes, and names of tools,
-/// models and agents, if they are single words, so that the copy reduces to a graph of the same shape. Review the copy
-/// before you share it.
+/// models, and paths of agents, if they are single words, so that the copy reduces to a graph of the same shape. Review
+/// the copy before you share it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status:

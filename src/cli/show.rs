@@ -33,10 +33,10 @@ Examples:
   otel-trace show                              the newest run of $OTEL_TRACE_ROOT, else of traces/
   otel-trace show traces/trace-1 --failed      what failed, and where
   otel-trace show --thread reviewer --depth 3  one agent, without its tools
-  otel-trace show --json | jq '.nodes[] | select(.kind == \"tool\") | {label, exit_code}'")]
+  otel-trace show --json | jq '.nodes[] | select(.kind == \"tool\") | {label: .label, exit_code}'")]
 pub(super) struct Args {
-    /// A bundle, an archive of a bundle, or a directory of bundles, of which the newest is shown [default: the newest
-    /// of $OTEL_TRACE_ROOT, else of traces]
+    /// A bundle, an archive of a bundle, the beginning of a trace id as `ls` prints it, or a directory of bundles, of
+    /// which the newest is shown [default: the newest of $OTEL_TRACE_ROOT, else of traces]
     #[arg(value_name = "BUNDLE")]
     bundle: Option<PathBuf>,
 
@@ -129,8 +129,12 @@ fn show(args: &Args) -> anyhow::Result<Status> {
         let layout = Layout { columns: args.view.columns(), full: args.full };
         output::print_lines(&run.show(&selected, layout))?;
     }
-    for diagnostic in graph.diagnostics.iter().filter(|it| it.severity == Severity::Skipped).take(LISTED) {
+    let skipped: Vec<_> = graph.diagnostics.iter().filter(|it| it.severity == Severity::Skipped).collect();
+    for diagnostic in skipped.iter().take(LISTED) {
         output::eprint(format_args!("{}: {diagnostic}", Severity::Skipped));
+    }
+    if let Some(more) = skipped.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        output::eprint(format_args!("{}: … and {more} more; `otel-trace check` lists all", Severity::Skipped));
     }
     Ok(Status::from_diagnostics(&graph.diagnostics))
 }

@@ -54,8 +54,8 @@ impl Redaction {
 
     /// Also replaces all content by `[text:<bytes>:<hash>]`: messages, commands, files, results and all other text.
     /// Equal texts stay equal. Numbers, field names and payload locations stay. So do types, statuses, ids, and names
-    /// of tools, models and agents, each if it is a single word. JSON inside of text stays JSON, so that the copy
-    /// reduces to a graph of the same shape. Default: `false`.
+    /// of tools and models, and paths of agents, each if it is a single word. JSON inside of text stays JSON, so that
+    /// the copy reduces to a graph of the same shape. Default: `false`.
     #[must_use]
     pub fn content(mut self, is_replaced: bool) -> Self {
         self.is_content_replaced = is_replaced;

@@ -32,11 +32,16 @@ struct Row {
     calls: u64,
     totals: Totals,
     cost: Cost,
+    /// Whether a call has tokens without a price, and whether one has no count of tokens.
+    has_no_price: bool,
+    has_no_usage: bool,
 }
 
 impl Row {
     fn add(&mut self, usage: Option<Usage>, cost: Cost) {
         self.calls += 1;
+        self.has_no_price |= cost.is_incomplete() && usage.is_some();
+        self.has_no_usage |= cost.is_incomplete() && usage.is_none();
         self.totals.add_usage(usage);
         self.cost = self.cost.plus(cost);
     }
@@ -102,7 +107,7 @@ impl CostTable {
         let headers = [
             column("agent", false),
             column("model", false),
-            column("calls", true),
+            column("requests", true),
             column("in", true),
             column("cached", true),
             column("written", true),
@@ -134,13 +139,16 @@ impl CostTable {
         });
         let mut lines: Vec<_> = styled.collect();
         let mut notes = vec![format!("prices: {}", self.prices)];
-        let without: Vec<_> = self.rows.iter().filter(|row| row.cost.is_incomplete()).map(|row| &*row.model).collect();
-        if !without.is_empty() {
-            let mut names = without;
+        let names = |has: fn(&Row) -> bool| {
+            let mut names: Vec<_> = self.rows.iter().filter(|row| has(row)).map(|row| &*row.model).collect();
             names.sort_unstable();
             names.dedup();
-            notes.push(format!("– no price, or no count of tokens: {}; see --prices", names.join(", ")));
-        }
+            (!names.is_empty()).then(|| names.join(", "))
+        };
+        notes.extend(
+            names(|row| row.has_no_price).map(|names| format!("– no price in the list: {names}; see --prices")),
+        );
+        notes.extend(names(|row| row.has_no_usage).map(|names| format!("– no count of tokens in a call of: {names}")));
         lines.push(Line::default());
         for note in notes {
             let mut draft = super::layout::Draft::default();
@@ -174,7 +182,7 @@ struct RowJson<'a> {
     provider: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     model: &'a str,
-    calls: u64,
+    requests: u64,
     input_tokens: u64,
     cached_input_tokens: u64,
     cache_write_input_tokens: u64,
@@ -185,13 +193,13 @@ struct RowJson<'a> {
 
 impl<'a> RowJson<'a> {
     fn new(row: &'a Row) -> Self {
-        let Row { thread_id, agent, model, provider, calls, totals, cost } = row;
+        let Row { thread_id, agent, model, provider, calls, totals, cost, has_no_price: _, has_no_usage: _ } = row;
         Self {
             thread_id,
             agent,
             provider,
             model,
-            calls: *calls,
+            requests: *calls,
             input_tokens: totals.input_tokens,
             cached_input_tokens: totals.cached_input_tokens,
             cache_write_input_tokens: totals.cache_write_input_tokens,

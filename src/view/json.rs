@@ -74,6 +74,7 @@ struct RunJson<'a> {
 
 #[derive(Serialize)]
 struct SummaryJson<'a> {
+    trace_id: &'a str,
     title: Option<Cow<'a, str>>,
     status: RolloutStatus,
     error: Option<Cow<'a, str>>,
@@ -113,6 +114,7 @@ impl<'a> SummaryJson<'a> {
             evidence,
         } = summary;
         Self {
+            trace_id: evidence.trace_id.as_str(),
             title: title.as_deref().map(bounded),
             status: *status,
             error: error.as_deref().map(bounded),

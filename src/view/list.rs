@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::event::{RolloutStatus, UnixMillis};
 
 use super::layout::{BOLD, FAILED, Line, PLAIN, WARNING};
+use super::show::run_id;
 use super::table::{Header, lay_out};
 use super::text::{duration, tokens};
 use super::{Entry, json};
@@ -63,8 +64,6 @@ pub fn sort(runs: &mut [Listed], by: SortBy) {
 /// Width of a list from which on more columns are shown, and from which on all are.
 const MEDIUM: usize = 110;
 const WIDE: usize = 150;
-/// Number of characters of a trace id that name a run.
-const ID_CHARS: usize = 8;
 
 /// A column of a list: its header, the least width of a list that shows it, and the cell of a run.
 struct Column {
@@ -75,7 +74,7 @@ struct Column {
 
 /// The columns of a list, left to right. The last one takes the room that is left.
 const COLUMNS: [Column; 13] = [
-    column("run", false, 0, |run, _| id(&run.entry)),
+    column("run", false, 0, |run, _| run_id(&run.entry.trace_id)),
     column("started", false, 0, |run, zone| local(run.entry.started_at, zone)),
     column("status", false, 0, |run, _| run.entry.status.name().to_owned()),
     column("time", true, 0, |run, _| duration(run.entry.millis)),
@@ -123,11 +122,6 @@ pub fn list(runs: &[Listed], columns: usize) -> Vec<Line> {
         line
     });
     styled.collect()
-}
-
-/// Returns the beginning of a run's trace id, by which commands find it.
-fn id(entry: &Entry) -> String {
-    entry.trace_id.as_str().chars().take(ID_CHARS).collect()
 }
 
 /// Names the first model of a run, and says how many others there are.

@@ -182,14 +182,7 @@ impl fmt::Display for PriceListError {
     }
 }
 
-impl error::Error for PriceListError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match &self.problem {
-            Problem::Unreadable(error) => Some(error),
-            Problem::Malformed(error) => Some(error),
-        }
-    }
-}
+impl error::Error for PriceListError {}
 
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ impl Run {
         payload: &dyn Fn(&RawPayloadId) -> Option<Vec<u8>>,
     ) -> Self {
         let costs = Costs::new(&reduction.graph, pricing);
-        let nodes = tree::nodes(&reduction.graph, &costs);
+        let nodes = tree::nodes(&reduction.graph, &costs, payload);
         let summary = Summary::new(reduction, &costs, &nodes, payload);
         Self { summary, nodes }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
-use crate::event::{ExecutionStatus, RolloutStatus, ToolCallId, UnixMillis};
+use crate::event::{ExecutionStatus, RolloutStatus, ToolCallId, TraceId, UnixMillis};
 use crate::graph::Code;
 
 use super::columns::Columns;
@@ -137,8 +137,17 @@ impl EvidenceSummary {
         }
         let events = usize::try_from(self.events).unwrap_or(usize::MAX);
         facts.push((DIM, format!("{}, {}", pluralize(events, "event"), pluralize(self.payloads, "payload"))));
+        facts.push((DIM, format!("run {}", run_id(&self.trace_id))));
         facts
     }
+}
+
+/// Number of characters of a trace id that name a run.
+const ID_CHARS: usize = 8;
+
+/// Returns the beginning of a run's trace id, by which commands find it.
+pub(super) fn run_id(trace: &TraceId) -> String {
+    trace.as_str().chars().take(ID_CHARS).collect()
 }
 
 /// Maximum number of codes of diagnostics that the summary lists.
@@ -262,8 +271,12 @@ impl<'a> TreeLines<'a> {
     fn lines(mut self) -> Vec<Line> {
         let header = self.columns.header();
         let mut line = Line::default();
-        line.push(DIM, " ".repeat(self.layout.columns.saturating_sub(width(&header))));
-        line.push(DIM, header);
+        if self.roots.is_empty() {
+            line.push(DIM, "nothing of this run is selected".to_owned());
+        } else if !header.is_empty() {
+            line.push(DIM, " ".repeat(self.layout.columns.saturating_sub(width(&header))));
+            line.push(DIM, header);
+        }
         self.lines.push(line);
         for root in std::mem::take(&mut self.roots) {
             self.add(root, "", "");
@@ -351,9 +364,9 @@ impl<'a> TreeLines<'a> {
     /// Says how many nodes are folded, with the time that they took.
     fn folded(&self, places: &[usize], is_last: bool, below: &str) -> Line {
         let nodes: Vec<_> = places.iter().filter_map(|place| self.nodes.get(*place)).collect();
-        let what = match nodes.first().map(|node| node.kind) {
-            Some(NodeKind::Call) => "calls that failed in the same way",
-            _ => "calls of the same tool",
+        let what = match nodes.first().map(|node| (node.kind, node.fold_key.as_deref())) {
+            Some((NodeKind::Call, _)) | None => "calls that failed in the same way".to_owned(),
+            Some((_, key)) => format!("calls of {}", key.unwrap_or_default()),
         };
         let mut sum = nodes.first().map_or_else(String::new, |first| {
             let millis = nodes.iter().filter_map(|node| node.millis).fold(0_u64, u64::saturating_add);
@@ -369,7 +382,7 @@ impl<'a> TreeLines<'a> {
         }
         let mut draft = Draft::default();
         draft.fixed(DIM, &format!("{below}{}", if is_last { "└─ " } else { "├─ " }));
-        draft.fixed(DIM, &format!("{} more {what}", nodes.len()));
+        draft.elastic(DIM, "", &format!("{} more {what}", nodes.len()), 0, ": --full");
         self.with_numbers(draft, sum)
     }
 

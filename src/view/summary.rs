@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{ExecutionStatus, RawPayloadId, RolloutStatus, UnixMillis};
+use crate::event::{ExecutionStatus, RawPayloadId, RolloutStatus, TraceId, UnixMillis};
 use crate::graph::{Code, Graph, ItemKind, Role, Severity, Thread, Totals};
 use crate::reduce::Reduction;
 
@@ -63,8 +63,10 @@ pub struct Counts {
 }
 
 /// What a graph was reduced from, and the problems of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceSummary {
+    /// Id of the recording.
+    pub trace_id: TraceId,
     /// Number of lines of the log.
     pub events: u64,
     /// Number of payloads that events name.
@@ -123,8 +125,13 @@ impl Counts {
 
 impl EvidenceSummary {
     fn new(reduction: &Reduction) -> Self {
-        let mut summary =
-            Self { events: reduction.work.lines, payloads: reduction.graph.raw_payloads.len(), ..Self::default() };
+        let mut summary = Self {
+            trace_id: reduction.graph.trace_id.clone(),
+            events: reduction.work.lines,
+            payloads: reduction.graph.raw_payloads.len(),
+            skipped: BTreeMap::new(),
+            notices: BTreeMap::new(),
+        };
         for diagnostic in &reduction.graph.diagnostics {
             let counts = match diagnostic.severity {
                 Severity::Skipped => &mut summary.skipped,

@@ -1,6 +1,6 @@
 //! The nodes of tool calls: what was done, with what result.
 
-use crate::event::{ToolCallId, ToolKind, ToolSummary};
+use crate::event::{RawPayloadId, ToolCallId, ToolKind, ToolSummary};
 use crate::graph::{
     Anchor, Edge, EdgeKind, ItemId, Part, Requester, TerminalOperation, TerminalRequest, TerminalSession, ToolCall,
 };
@@ -9,10 +9,14 @@ use super::index::{Index, script};
 use super::node::{Node, NodeKind, Text};
 use super::title;
 
-/// Creates the node of a tool call.
-pub(super) fn node(index: &Index<'_>, tool: &ToolCall) -> Node {
+/// Reads a payload of the run's bundle.
+pub(super) type ReadPayload<'a> = &'a dyn Fn(&RawPayloadId) -> Option<Vec<u8>>;
+
+/// Creates the node of a tool call. A payload is read if nothing else says what the tool returned.
+pub(super) fn node(index: &Index<'_>, tool: &ToolCall, payload: ReadPayload<'_>) -> Node {
     let operation = tool.operation_id.and_then(|id| index.graph.terminal_operation(id));
     let edge = index.edge_from(&tool.tool_call_id);
+    let label = label(index, tool, operation, edge);
     let mut notes = Vec::new();
     if let Some(operation) = operation {
         notes.extend(terminal_note(index, operation));
@@ -26,12 +30,13 @@ pub(super) fn node(index: &Index<'_>, tool: &ToolCall) -> Node {
     };
     notes.extend(read.or_else(seen));
     Node {
-        text: edge.and_then(|edge| message(index, edge)).or_else(|| output(index, tool, operation)),
+        text: edge.and_then(|edge| message(index, edge)).or_else(|| output(index, tool, operation, payload)),
         error: tool.error.clone(),
         exit_code: operation.and_then(|operation| operation.result.as_ref()?.exit_code),
         notes,
-        fold_key: Some(name(tool)),
-        ..Node::of(NodeKind::Tool, &tool.tool_call_id, label(index, tool, operation, edge), &tool.execution)
+        // Different commands of one shell are not alike.
+        fold_key: Some(if label.starts_with(['$', '>']) { label.clone() } else { name(tool) }),
+        ..Node::of(NodeKind::Tool, &tool.tool_call_id, label, &tool.execution)
     }
 }
 
@@ -153,7 +158,12 @@ pub(super) fn arguments_in<'a>(index: &Index<'a>, item: ItemId) -> Option<&'a st
 }
 
 /// Returns what a tool printed, else what its model was shown.
-fn output(index: &Index<'_>, tool: &ToolCall, operation: Option<&TerminalOperation>) -> Option<Text> {
+fn output(
+    index: &Index<'_>,
+    tool: &ToolCall,
+    operation: Option<&TerminalOperation>,
+    payload: ReadPayload<'_>,
+) -> Option<Text> {
     let result = operation.and_then(|operation| operation.result.as_ref());
     let printed = result.and_then(|result| {
         let formatted = || Text::new(result.formatted_output.as_deref()?);
@@ -161,13 +171,40 @@ fn output(index: &Index<'_>, tool: &ToolCall, operation: Option<&TerminalOperati
     });
     let shown = || {
         let items = tool.output_item_ids.iter().filter_map(|id| index.graph.item(*id));
-        items.filter_map(|item| Text::new(&item.content.text())).next()
+        items.filter_map(|item| text_of(&item.content.parts)).next()
     };
+    let recorded = || result_text(&payload(tool.raw_result_payload_id.as_ref()?)?);
     let previewed = || match &tool.summary {
         ToolSummary::Generic { output_preview, .. } => Text::new(output_preview.as_deref()?),
         ToolSummary::Terminal { .. } | ToolSummary::Agent { .. } | ToolSummary::WaitAgent { .. } => None,
     };
-    printed.or_else(shown).or_else(previewed)
+    printed.or_else(shown).or_else(previewed).or_else(recorded)
+}
+
+/// Returns the text of an item, else the beginning of its JSON.
+fn text_of(parts: &[Part]) -> Option<Text> {
+    let json = |part: &Part| match part {
+        Part::Json { summary } => Text::new(summary),
+        Part::Text(_)
+        | Part::LabelledText { .. }
+        | Part::Summary(_)
+        | Part::Encoded { .. }
+        | Part::Code { .. }
+        | Part::PayloadRef { .. } => None,
+    };
+    let texts = parts.iter().filter_map(Part::as_text).filter_map(Text::new);
+    texts.chain(parts.iter().filter_map(json)).next()
+}
+
+/// Returns the text in the payload of a tool's result, else its JSON.
+fn result_text(payload: &[u8]) -> Option<Text> {
+    let result: serde_json::Value = serde_json::from_slice(payload).ok()?;
+    let members = ["/response_item/output", "/value", "/output"];
+    let found = members.iter().find_map(|member| result.pointer(member)).filter(|found| !found.is_null())?;
+    match found.as_str() {
+        Some(text) => Text::new(text),
+        None => Text::new(&found.to_string()),
+    }
 }
 
 /// Names the terminal of an operation, if several operations use it.

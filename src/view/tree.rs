@@ -9,11 +9,12 @@ use crate::graph::{
 use super::costs::Costs;
 use super::index::{Index, script};
 use super::node::{Node, NodeKind, Text};
+use super::tool::ReadPayload;
 use super::{Cost, title, tool};
 
 /// Builds the nodes of a run, each behind the node that contains it.
-pub(super) fn nodes(graph: &Graph, costs: &Costs<'_>) -> Vec<Node> {
-    let mut tree = Tree { index: Index::new(graph), costs, nodes: Vec::new() };
+pub(super) fn nodes(graph: &Graph, costs: &Costs<'_>, payload: ReadPayload<'_>) -> Vec<Node> {
+    let mut tree = Tree { index: Index::new(graph), costs, payload, nodes: Vec::new() };
     for thread in graph.threads.iter() {
         tree.thread(thread);
     }
@@ -23,6 +24,7 @@ pub(super) fn nodes(graph: &Graph, costs: &Costs<'_>) -> Vec<Node> {
 struct Tree<'a> {
     index: Index<'a>,
     costs: &'a Costs<'a>,
+    payload: ReadPayload<'a>,
     nodes: Vec<Node>,
 }
 
@@ -176,7 +178,7 @@ impl<'a> Tree<'a> {
         let spawned = self.index.spawned_by(&tool.tool_call_id);
         let node = Node {
             spawned_cost: spawned.map_or(Cost::NONE, |thread| self.costs.tree(thread)),
-            ..tool::node(&self.index, tool)
+            ..tool::node(&self.index, tool, self.payload)
         };
         self.add(Some(parent), node);
     }

@@ -44,12 +44,17 @@ fn models_with_a_price_cost_it_and_others_are_a_dash() {
     // 600,000 tokens for $0.15 a million, 400,000 for $0.075, and 100,000 for $0.60: $0.18, twice.
     let row = |model: &str| cost["rows"].as_array().unwrap().iter().find(|row| row["model"] == model).unwrap();
     assert_eq!(row("gpt-4o-mini")["cost"], json!({ "usd": "0.36", "is_incomplete": false }));
-    assert_eq!(row("gpt-4o-mini")["calls"], 3);
+    assert_eq!(row("gpt-4o-mini")["requests"], 3);
     assert_eq!(row("in-house-1")["cost"], json!({ "usd": null, "is_incomplete": true }));
     assert_eq!(cost["total"]["cost"], json!({ "usd": "0.36", "is_incomplete": true }));
     let table = run(&["cost", "--width", "120", path]);
     let table = stdout(&table);
-    assert!(table.contains("$0.360 + –") && table.contains("in-house-1") && table.contains("genai-prices"), "{table}");
+    assert!(
+        table.contains("$0.360 + –")
+            && table.contains("– no price in the list: in-house-1;")
+            && table.contains("genai-prices"),
+        "{table}"
+    );
     let shown = run(&["show", "--width", "120", path]);
     let shown = stdout(&shown);
     assert!(shown.contains("cost $0.360 + –") && shown.contains("$0.180"), "{shown}");

@@ -123,9 +123,47 @@ fn neighbours_that_repeat_one_another_are_folded() {
     let folded = run(&["show", path]);
     let text = stdout(&folded);
     assert!(text.contains("3 more calls that failed in the same way"), "{text}");
-    assert!(text.contains("2 more calls of the same tool"), "{text}");
+    assert!(text.contains("2 more calls of read: --full"), "{text}");
     assert!(text.contains("no such file"), "a failure stands in its place: {text}");
     let full = run(&["show", "--full", path]);
     let full = stdout(&full);
     assert!(!full.contains("more calls") && full.lines().count() > text.lines().count(), "{full}");
+}
+
+#[test]
+fn different_commands_are_not_folded() {
+    let commands = ["ls", "cat a", "rm -rf build", "git push --force", "cat b", "make"];
+    let calls: Vec<_> = commands.iter().map(|command| json!({ "cmd": command })).collect();
+    let root = tempfile::tempdir().unwrap();
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
+    let subscriber = tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter()));
+    tracing::subscriber::with_default(subscriber, || {
+        let thread = AgentThread::start(ThreadMeta::new().agent_name("coder"));
+        let turn = thread.turn(None);
+        let call = turn.inference(Model { name: "gpt-4o-mini", provider: "openai" });
+        call.request(Json(&json!({ "input": [{ "type": "message", "role": "user", "content": "Go on." }] })));
+        let item = |(number, arguments): (usize, &Value)| {
+            let (id, arguments) = (format!("call_{number}"), arguments.to_string());
+            json!({ "type": "function_call", "call_id": id, "name": "exec_command", "arguments": arguments })
+        };
+        let items: Vec<_> = calls.iter().enumerate().map(item).collect();
+        call.response(Json(&json!({ "id": "resp_1", "output": items })));
+        call.complete();
+        for (number, arguments) in calls.iter().enumerate() {
+            let (id, arguments) = (format!("call_{number}"), arguments.to_string());
+            let tool = turn.tool_call(ToolCallMeta::new("exec_command").id(&id).arguments(&arguments));
+            tool.output(&format!("output {number}"));
+            tool.complete();
+        }
+        turn.complete();
+        thread.complete();
+    });
+    drop(guard);
+    let shown = run(&["show", root.path().to_str().unwrap()]);
+    let text = stdout(&shown);
+    for (number, command) in commands.iter().enumerate() {
+        assert!(text.contains(&format!("$ {command}")), "{command}: {text}");
+        // No later request shows the output to a model: it is in the payload of the result alone.
+        assert!(text.contains(&format!("\"output {number}\"")), "{text}");
+    }
 }

@@ -151,6 +151,24 @@ fn shells_can_complete_every_command() {
     assert_eq!(run(&["completions", "cmd"]).status.code(), Some(2));
 }
 
+#[test]
+fn bash_completes_options_and_their_values_behind_a_command() {
+    let script = run(&["completions", "bash"]);
+    let complete = |words: &str| {
+        let program = format!(
+            "{}\nCOMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+             _otel__trace otel-trace \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"\n\
+             echo \"${{COMPREPLY[@]}}\"",
+            stdout(&script)
+        );
+        let output = Command::new("bash").args(["-c", &program]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(complete("otel-trace sho"), "show");
+    assert_eq!(complete("otel-trace show --th"), "--thread");
+    assert_eq!(complete("otel-trace ls --sort fail"), "failures");
+}
+
 /// Returns the names and sizes of all files of a directory.
 pub(crate) fn files(directory: &Path) -> Vec<(PathBuf, u64)> {
     let mut files = Vec::new();
