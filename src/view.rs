@@ -36,7 +36,7 @@ pub use layout::{Line, Piece};
 pub use list::{Listed, SortBy, list, list_json, sort};
 pub use loops::Loop;
 pub use node::{Node, NodeKind, Text};
-pub use price::{Cost, Money, PriceList, PriceListError, Pricing};
+pub use price::{Cost, Money, PriceList, PriceListError};
 pub use run::Run;
 pub use show::Layout;
 pub use summary::{Counts, EvidenceSummary, Summary};

@@ -14,8 +14,7 @@ use super::{Status, newest, output};
 ///
 /// Prices are per model, date and size of the request, those of cache reads and writes included. A model or a kind of
 /// token without a price is a dash and never 0, and a sum with a dash in it shows that. Requests to compact a history
-/// count like calls. Tokens of pictures and sound are
-/// counted as the text that providers report them among.
+/// count like calls. Tokens of pictures and sound are counted as the text that providers report them among.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit status:

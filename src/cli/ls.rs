@@ -10,12 +10,12 @@ use clap::ValueEnum;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use otel_trace::bundle::Reader;
-use otel_trace::event::RawPayloadId;
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::view::{self, Cache, Entry, Key, Listed, Pricing, Run, SortBy};
+use otel_trace::view::{self, Cache, Entry, Key, Listed, Run, SortBy};
 
 use super::archive::OpenBundle;
 use super::bundles::Bundle;
+use super::newest::ADVICE;
 use super::parallel::{for_each_bundle, report_error};
 use super::view::ViewOptions;
 use super::{Status, bundles, newest, output};
@@ -144,14 +144,12 @@ pub(super) fn run(args: &Args) -> Status {
 
 fn list(args: &Args) -> anyhow::Result<Status> {
     let root = args.root.clone().unwrap_or_else(newest::root);
-    let advice = "set OTEL_TRACE_ROOT to the directory in which your program records";
-    fs::read_dir(&root).with_context(|| format!("{} cannot be listed; {advice}", root.display()))?;
+    fs::read_dir(&root).with_context(|| format!("{} cannot be listed; {ADVICE}", root.display()))?;
     let found = bundles::find(std::slice::from_ref(&root));
     if found.roots.is_empty() && Reader::open(&root).is_err() {
-        bail!("{} contains no run; {advice}", root.display());
+        bail!("{} contains no run; {ADVICE}", root.display());
     }
     let prices = args.view.prices()?;
-    let price_id = prices.to_string();
     let cache = Cache::open(&root);
     let mut kept = HashMap::new();
     let mut runs = Vec::new();
@@ -159,14 +157,13 @@ fn list(args: &Args) -> anyhow::Result<Status> {
         let opened = OpenBundle::open_named(bundle)?;
         let reader = opened.reader();
         let unreadable = || format!("{}: the log cannot be read", bundle.path.display());
-        let key = Key::new(reader, &price_id).with_context(unreadable)?;
+        let key = Key::new(reader, &prices).with_context(unreadable)?;
         let (size, entry, graph) = match cache.get(&key) {
             Some((size, entry)) => (size, entry, None),
             None => {
                 let reduction = reduce(reader, &Options::default())?;
                 let graph = &reduction.graph;
-                let payload = |id: &RawPayloadId| reader.payload(graph.raw_payloads.get(id)?).ok();
-                let run = Run::new(&reduction, &mut Pricing::new(&prices), &payload);
+                let run = Run::new(reader, &reduction, &prices);
                 (size_of(&bundle.path), Entry::new(graph, &run), Some(reduction.graph))
             }
         };

@@ -10,6 +10,9 @@ use super::bundles::{self, Bundle};
 /// The directory of a program's runs, unless `OTEL_TRACE_ROOT` names another one.
 const DEFAULT_ROOT: &str = "traces";
 
+/// What to do where no run is found.
+pub(super) const ADVICE: &str = "set OTEL_TRACE_ROOT to the directory in which your program records";
+
 /// Returns the directory in which runs are looked for if an argument names none.
 pub(super) fn root() -> PathBuf {
     std::env::var_os("OTEL_TRACE_ROOT").filter(|root| !root.is_empty()).unwrap_or_else(|| DEFAULT_ROOT.into()).into()
@@ -18,12 +21,18 @@ pub(super) fn root() -> PathBuf {
 /// Returns the bundle that an argument names: the bundle itself, the newest of a directory of bundles, or the one of
 /// [`root`] whose trace id begins like this. Without an argument, returns the newest of [`root`].
 pub(super) fn bundle(argument: Option<&Path>) -> anyhow::Result<Bundle> {
-    match argument {
-        Some(path) if is_root(path) => newest_in(path),
-        Some(path) if path.exists() => Ok(named(path)),
+    let Some(path) = argument else {
+        let root = root();
+        return newest_in(&root).ok_or_else(|| {
+            let reason = if root.is_dir() { "contains no run" } else { "is no directory" };
+            anyhow!("{} {reason}; name a bundle, or {ADVICE}", root.display())
+        });
+    };
+    match newest_in(path) {
+        Some(newest) => Ok(newest),
+        None if path.exists() => Ok(named(path)),
         // What is neither a path nor an id is returned, so that opening it reports the error.
-        Some(name) => Ok(with_id(name)?.unwrap_or_else(|| named(name))),
-        None => newest_in(&root()),
+        None => Ok(with_id(path)?.unwrap_or_else(|| named(path))),
     }
 }
 
@@ -51,25 +60,15 @@ fn named(path: &Path) -> Bundle {
     Bundle { path: path.to_owned(), root: None }
 }
 
-/// Returns `true` if the path is a directory that contains bundles and is none itself.
-fn is_root(path: &Path) -> bool {
-    bundles_in(path).next().is_some()
-}
-
 /// Returns the bundles that a directory contains.
 fn bundles_in(root: &Path) -> impl Iterator<Item = Bundle> + use<> {
     let found = bundles::find(&[root.to_owned()]).bundles.into_iter();
     found.filter(|bundle| bundle.root.is_some())
 }
 
-/// Returns the bundle of a directory whose recording started last.
-fn newest_in(root: &Path) -> anyhow::Result<Bundle> {
-    let newest = bundles_in(root).max_by_key(|bundle| (started_at(&bundle.path), bundle.path.clone()));
-    newest.ok_or_else(|| {
-        let reason = if root.is_dir() { "contains no run" } else { "is no directory" };
-        let advice = "name a bundle, or set OTEL_TRACE_ROOT to the directory in which your program records";
-        anyhow!("{} {reason}; {advice}", root.display())
-    })
+/// Returns the bundle of a directory whose recording started last. Returns `None` if it contains none, or is one itself.
+fn newest_in(root: &Path) -> Option<Bundle> {
+    bundles_in(root).max_by_key(|bundle| (started_at(&bundle.path), bundle.path.clone()))
 }
 
 /// Returns the start of a recording by its manifest. A bundle without a readable one is older than all others.

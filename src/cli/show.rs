@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use otel_trace::event::RawPayloadId;
 use otel_trace::graph::Severity;
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::view::{Filter, Layout, NodeKind, Page, Pricing, Run};
+use otel_trace::view::{Filter, Layout, NodeKind, Page, Run};
 
 use super::archive::OpenBundle;
 use super::parallel::report_error;
@@ -112,8 +111,7 @@ fn show(args: &Args) -> anyhow::Result<Status> {
     let opened = OpenBundle::open_named(&newest::bundle(args.bundle.as_deref())?)?;
     let reduction = reduce(opened.reader(), &Options::default())?;
     let graph = &reduction.graph;
-    let payload = |id: &RawPayloadId| opened.reader().payload(graph.raw_payloads.get(id)?).ok();
-    let run = Run::new(&reduction, &mut Pricing::new(&prices), &payload);
+    let run = Run::new(opened.reader(), &reduction, &prices);
     let filter = Filter {
         agents: args.thread.clone(),
         turns: args.turn.clone(),

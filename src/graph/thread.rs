@@ -54,6 +54,13 @@ pub struct Thread {
     pub evidence: Evidence,
 }
 
+impl Thread {
+    /// Returns the display name of the agent, else its path.
+    pub fn agent_name(&self) -> &str {
+        self.nickname.as_deref().unwrap_or_else(|| self.agent_path.as_str())
+    }
+}
+
 /// The origin of a thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

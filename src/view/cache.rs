@@ -12,7 +12,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use crate::bundle::{Manifest, Reader};
 use crate::reduce;
 
-use super::Entry;
+use super::{Entry, PriceList};
 
 /// The entries of the runs below one directory, as of the last command.
 ///
@@ -39,11 +39,11 @@ const ENDS: u64 = 4 << 10;
 pub struct Key(String);
 
 impl Key {
-    /// Returns the key of a bundle as it is now. `prices` identifies the list of prices.
+    /// Returns the key of a bundle as it is now, with the prices that its cost is made of.
     ///
     /// # Errors
     /// Fails if the log cannot be read.
-    pub fn new(bundle: &Reader, prices: &str) -> io::Result<Self> {
+    pub fn new(bundle: &Reader, prices: &PriceList) -> io::Result<Self> {
         let mut log = bundle.open_file(Manifest::LOG).map_err(io::Error::other)?;
         let length = log.metadata()?.len();
         let mut ends = Vec::new();
@@ -52,7 +52,7 @@ impl Key {
         log.take(ENDS).read_to_end(&mut ends)?;
         let mut hasher = SipHasher13::new();
         hasher.write(&ends);
-        hasher.write(prices.as_bytes());
+        hasher.write(&prices.hash.to_le_bytes());
         let hash = hasher.finish128().as_u128();
         let trace = bundle.manifest().trace_id.as_str();
         Ok(Self(format!("{trace} {length} {hash:032x} {} {}", reduce::REVISION, env!("CARGO_PKG_VERSION"))))

@@ -9,9 +9,10 @@ use crate::graph::{Graph, Totals};
 
 use super::costs::Costs;
 use super::layout::{BOLD, DIM, Line, PLAIN};
+use super::price::Pricing;
 use super::table::{Header, lay_out};
 use super::text::{grouped, percent};
-use super::{Cost, PriceList, Pricing, json};
+use super::{Cost, PriceList, json};
 
 /// What a run cost, by agent and model.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ impl<'a> Sums<'a> {
         let (provider, model) = names;
         let place = *places.entry((thread, provider, model)).or_insert_with(|| {
             let found = graph.threads.get(thread);
-            let name = found.map(|found| found.nickname.clone().unwrap_or_else(|| found.agent_path.to_string()));
+            let name = found.map(|found| found.agent_name().to_owned());
             rows.push(Row {
                 thread_id: thread.to_string(),
                 agent: name.unwrap_or_default(),
@@ -132,11 +133,8 @@ impl CostTable {
         });
         let lines = lay_out(&headers, rows.collect(), 1, columns);
         let last = lines.len().saturating_sub(1);
-        let styled = lines.into_iter().enumerate().map(|(place, text)| {
-            let mut line = Line::default();
-            line.push(if place == 0 || place == last { BOLD } else { PLAIN }, text);
-            line
-        });
+        let style = |place| if place == 0 || place == last { BOLD } else { PLAIN };
+        let styled = lines.into_iter().enumerate().map(|(place, text)| Line::new(style(place), text));
         let mut lines: Vec<_> = styled.collect();
         let mut notes = vec![format!("prices: {}", self.prices)];
         let names = |has: fn(&Row) -> bool| {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::event::{CompactionRequestId, ExecutionStatus, InferenceId, ThreadId, TurnId, UnixMillis, Usage};
 use crate::graph::{Execution, Graph, Origin};
 
-use super::{Cost, Pricing};
+use super::Cost;
+use super::price::Pricing;
 
 /// The costs of a run.
 #[derive(Debug, Default)]

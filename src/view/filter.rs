@@ -89,7 +89,7 @@ impl Filter {
             ids.extend(named.map(|thread| thread.thread_id.as_str()));
             if ids.len() == before {
                 let known = graph.threads.iter().take(LISTED);
-                let known = known.map(|it| it.nickname.clone().unwrap_or_else(|| it.agent_path.to_string()));
+                let known = known.map(|thread| thread.agent_name().to_owned());
                 return Err(NothingNamed { what: "agent", name: name.clone(), known: known.collect() });
             }
         }

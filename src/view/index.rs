@@ -185,8 +185,7 @@ impl<'a> Index<'a> {
 
     /// Names the agent of a thread.
     pub(super) fn agent(&self, thread: &ThreadId) -> String {
-        let Some(found) = self.graph.threads.get(thread) else { return thread.to_string() };
-        found.nickname.clone().unwrap_or_else(|| found.agent_path.to_string())
+        self.graph.threads.get(thread).map_or_else(|| thread.to_string(), |found| found.agent_name().to_owned())
     }
 
     /// Names the call or script that requested a tool call.
@@ -219,7 +218,8 @@ fn last_turn<'a>(graph: &'a Graph, thread: &ThreadId) -> Option<&'a TurnId> {
     graph.threads.get(thread)?.turn_ids.last()
 }
 
-fn tool_at(anchor: &Anchor) -> Option<&ToolCallId> {
+/// Returns the tool call at an end of an edge.
+pub(super) fn tool_at(anchor: &Anchor) -> Option<&ToolCallId> {
     match anchor {
         Anchor::ToolCall { tool_call_id } => Some(tool_call_id),
         Anchor::ConversationItem { .. } | Anchor::Thread { .. } => None,

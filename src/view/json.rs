@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::event::{RolloutStatus, UnixMillis, Usage};
 use crate::graph::{Code, Totals};
 
+use super::text::{MAX_CHARS, split_at_char};
 use super::{Cost, Counts, Node, NodeKind, Run, Summary};
 
 /// A part of a run's nodes: at most `limit`, behind the one that `after` names.
@@ -252,17 +253,11 @@ impl<'a> NodeJson<'a> {
     }
 }
 
-/// Maximum number of characters of a text in the JSON.
-const MAX_CHARS: usize = 2_000;
-
 /// Cuts a text that is too long, and says how many characters it left out: `beginning…+12`.
 pub(super) fn bounded(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(MAX_CHARS) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => {
-            let (head, rest) = text.split_at(end);
-            Cow::Owned(format!("{head}…+{}", rest.chars().count()))
-        }
+    match split_at_char(text, MAX_CHARS) {
+        (_, "") => Cow::Borrowed(text),
+        (head, rest) => Cow::Owned(format!("{head}…+{}", rest.chars().count())),
     }
 }
 

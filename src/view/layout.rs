@@ -4,7 +4,7 @@ use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 
-use super::text::{cut, one_line, width};
+use super::text::{MAX_CHARS, cut, one_line, width};
 
 /// A line of styled pieces, without what would control a terminal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,8 +35,6 @@ impl fmt::Display for Line {
     }
 }
 
-/// Maximum number of characters of a text that are looked at: more do not fit in any terminal.
-const MAX_CHARS: usize = 2_000;
 /// Least number of columns of a text that is cut first, and of one that is cut last.
 const LEAST_COLUMNS: usize = 8;
 const LEAST_COLUMNS_LAST: usize = 16;
@@ -179,6 +177,11 @@ impl Draft {
 }
 
 impl Line {
+    /// Creates a line of one piece.
+    pub(super) fn new(style: Style, text: String) -> Self {
+        Self { pieces: vec![Piece { style, text }] }
+    }
+
     /// Returns the number of columns that the line takes.
     pub(super) fn width(&self) -> usize {
         self.pieces.iter().map(|piece| width(&piece.text)).sum()

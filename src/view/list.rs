@@ -6,12 +6,12 @@ use std::cmp::Reverse;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::event::{RolloutStatus, UnixMillis};
+use crate::event::RolloutStatus;
 
 use super::layout::{BOLD, FAILED, Line, PLAIN, WARNING};
 use super::show::run_id;
 use super::table::{Header, lay_out};
-use super::text::{duration, tokens};
+use super::text::{duration, local, tokens};
 use super::{Entry, json};
 
 /// A run in a list: where it is, how large it is, and what it was.
@@ -75,7 +75,7 @@ struct Column {
 /// The columns of a list, left to right. The last one takes the room that is left.
 const COLUMNS: [Column; 13] = [
     column("run", false, 0, |run, _| run_id(&run.entry.trace_id)),
-    column("started", false, 0, |run, zone| local(run.entry.started_at, zone)),
+    column("started", false, 0, |run, zone| local(run.entry.started_at, zone, "%Y-%m-%d %H:%M")),
     column("status", false, 0, |run, _| run.entry.status.name().to_owned()),
     column("time", true, 0, |run, _| duration(run.entry.millis)),
     column("agents", true, MEDIUM, |run, _| run.entry.agents.to_string()),
@@ -116,12 +116,7 @@ pub fn list(runs: &[Listed], columns: usize) -> Vec<Line> {
         RolloutStatus::Aborted | RolloutStatus::Running => WARNING,
         RolloutStatus::Completed => PLAIN,
     }));
-    let styled = lines.into_iter().zip(styles).map(|(text, style)| {
-        let mut line = Line::default();
-        line.push(style, text);
-        line
-    });
-    styled.collect()
+    lines.into_iter().zip(styles).map(|(text, style)| Line::new(style, text)).collect()
 }
 
 /// Names the first model of a run, and says how many others there are.
@@ -131,12 +126,6 @@ fn models(entry: &Entry) -> String {
         0 | 1 => first.to_owned(),
         several => format!("{first} +{}", several - 1),
     }
-}
-
-/// Formats a time of the clock on the wall.
-fn local(time: UnixMillis, zone: &TimeZone) -> String {
-    let Ok(time) = jiff::Timestamp::from_millisecond(time.0) else { return time.0.to_string() };
-    zone.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// Formats a size: `811 B`, `1.4 KiB`, `33.6 MiB`.

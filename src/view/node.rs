@@ -4,6 +4,7 @@ use crate::event::{ExecutionStatus, Seq, UnixMillis, Usage};
 use crate::graph::Execution;
 
 use super::Cost;
+use super::text::{MAX_CHARS, split_at_char};
 
 /// What a node of a run's tree stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -96,16 +97,12 @@ pub struct Text {
     pub more_chars: usize,
 }
 
-/// Maximum number of characters of a text that a node keeps.
-const MAX_CHARS: usize = 2_000;
-
 impl Text {
     /// Creates the beginning of a text. Returns `None` if the text is blank.
     pub(super) fn new(text: &str) -> Option<Self> {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty());
         let first = lines.next()?.trim();
-        let end = first.char_indices().nth(MAX_CHARS).map_or(first.len(), |(end, _)| end);
-        let (head, rest) = first.split_at(end);
+        let (head, rest) = split_at_char(first, MAX_CHARS);
         Some(Self { first_line: head.to_owned(), lines: 1 + lines.count(), more_chars: rest.chars().count() })
     }
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::{error, fmt, fs, io};
 
 use serde::Deserialize;
+use siphasher::sip128::SipHasher13;
 
 use crate::event::{UnixMillis, Usage};
 use matching::Match;
@@ -35,6 +36,9 @@ pub struct PriceList {
     pub date: String,
     #[serde(rename = "unit")]
     _unit: Unit,
+    /// Hash of the file that the list was read from. 0 for the list in the program, whose version stands for it.
+    #[serde(skip)]
+    pub(super) hash: u128,
     providers: Vec<Provider>,
 }
 
@@ -103,7 +107,8 @@ impl PriceList {
     pub fn read(path: &Path) -> Result<Self, PriceListError> {
         let in_file = |problem| PriceListError { path: path.to_owned(), problem };
         let text = fs::read(path).map_err(|error| in_file(Problem::Unreadable(error)))?;
-        serde_json::from_slice(&text).map_err(|error| in_file(Problem::Malformed(error)))
+        let list: Self = serde_json::from_slice(&text).map_err(|error| in_file(Problem::Malformed(error)))?;
+        Ok(Self { hash: SipHasher13::new().hash(&text).as_u128(), ..list })
     }
 
     /// Finds the model that a call used. A call may name its provider in any way that the list knows, or not at all.
@@ -132,7 +137,7 @@ impl Model {
 
 /// A search for the prices of models that remembers what it found.
 #[derive(Debug)]
-pub struct Pricing<'a> {
+pub(super) struct Pricing<'a> {
     list: &'a PriceList,
     /// Models by the names of provider and model.
     found: HashMap<(String, String), Option<&'a Model>>,
@@ -140,12 +145,12 @@ pub struct Pricing<'a> {
 
 impl<'a> Pricing<'a> {
     /// Creates a search in a list.
-    pub fn new(list: &'a PriceList) -> Self {
+    pub(super) fn new(list: &'a PriceList) -> Self {
         Self { list, found: HashMap::new() }
     }
 
     /// Returns the cost of a call of a model, which is unknown if the list does not have the model.
-    pub fn cost(&mut self, provider: &str, model: &str, usage: &Usage, started: UnixMillis) -> Cost {
+    pub(super) fn cost(&mut self, provider: &str, model: &str, usage: &Usage, started: UnixMillis) -> Cost {
         let list = self.list;
         let names = (provider.to_owned(), model.to_owned());
         let found = self.found.entry(names).or_insert_with(|| list.model(provider, model));

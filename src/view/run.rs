@@ -1,10 +1,12 @@
 //! A run as people read it: its summary, and its tree.
 
+use crate::bundle::Reader;
 use crate::event::RawPayloadId;
 use crate::reduce::Reduction;
 
 use super::costs::Costs;
-use super::{Node, Pricing, Summary, tree};
+use super::price::Pricing;
+use super::{Node, PriceList, Summary, tree};
 
 /// A run as people read it: its summary, and the nodes of its tree, each behind the node that contains it.
 #[derive(Debug, Clone)]
@@ -17,16 +19,14 @@ pub struct Run {
 }
 
 impl Run {
-    /// Creates the view of a reduced run. `payload` reads a payload of its bundle; it is called for the few payloads of
-    /// which the graph does not contain enough.
-    pub fn new(
-        reduction: &Reduction,
-        pricing: &mut Pricing<'_>,
-        payload: &dyn Fn(&RawPayloadId) -> Option<Vec<u8>>,
-    ) -> Self {
-        let costs = Costs::new(&reduction.graph, pricing);
-        let nodes = tree::nodes(&reduction.graph, &costs, payload);
-        let summary = Summary::new(reduction, &costs, &nodes, payload);
+    /// Creates the view of a run that was reduced from this bundle. Reads the few payloads of which the graph does not
+    /// contain enough.
+    pub fn new(bundle: &Reader, reduction: &Reduction, prices: &PriceList) -> Self {
+        let graph = &reduction.graph;
+        let payload = |id: &RawPayloadId| bundle.payload(graph.raw_payloads.get(id)?).ok();
+        let costs = Costs::new(graph, &mut Pricing::new(prices));
+        let nodes = tree::nodes(graph, &costs, &payload);
+        let summary = Summary::new(reduction, &costs, &nodes, &payload);
         Self { summary, nodes }
     }
 }

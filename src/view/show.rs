@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
-use crate::event::{ExecutionStatus, RolloutStatus, ToolCallId, TraceId, UnixMillis};
+use crate::event::{ExecutionStatus, RolloutStatus, ToolCallId, TraceId};
 use crate::graph::Code;
 
 use super::columns::Columns;
 use super::layout::{BOLD, DIM, Draft, FAILED, Line, PLAIN, WARNING};
-use super::text::{cut, duration, percent, pluralize, tokens, width};
+use super::text::{cut, duration, local, percent, pluralize, tokens, width};
 use super::{Counts, EvidenceSummary, Node, NodeKind, Run, Summary};
 
 /// How a run is laid out.
@@ -83,7 +83,7 @@ impl Summary {
             RolloutStatus::Aborted => (WARNING, format!("aborted after {time}")),
             RolloutStatus::Running => (WARNING, format!("no end; last event after {time}")),
         };
-        let mut facts = vec![(style, ended), (PLAIN, local(self.started_at))];
+        let mut facts = vec![(style, ended), (PLAIN, local(self.started_at, &TimeZone::system(), "%Y-%m-%d %H:%M:%S"))];
         facts.push((PLAIN, pluralize(self.agents, "agent")));
         facts.push((PLAIN, counted(self.calls, "call", 0)));
         facts.push((PLAIN, counted(self.tools, "tool", self.nonzero_exits)));
@@ -97,12 +97,6 @@ impl Summary {
         }
         facts
     }
-}
-
-/// Formats the start of a run as the clock on the wall shows it.
-fn local(time: UnixMillis) -> String {
-    let Ok(time) = jiff::Timestamp::from_millisecond(time.0) else { return time.0.to_string() };
-    TimeZone::system().to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Counts operations: `16 tools (1 failed, 2 exits ≠ 0)`.
@@ -180,11 +174,7 @@ fn wrap(facts: &[(anstyle::Style, String)], columns: usize) -> Vec<Line> {
                 line.push(DIM, DOT.to_owned());
                 line.push(*style, fact);
             }
-            None => {
-                let mut line = Line::default();
-                line.push(*style, fact);
-                lines.push(line);
-            }
+            None => lines.push(Line::new(*style, fact)),
         }
     }
     lines
@@ -368,18 +358,11 @@ impl<'a> TreeLines<'a> {
             Some((NodeKind::Call, _)) | None => "calls that failed in the same way".to_owned(),
             Some((_, key)) => format!("calls of {}", key.unwrap_or_default()),
         };
-        let mut sum = nodes.first().map_or_else(String::new, |first| {
-            let millis = nodes.iter().filter_map(|node| node.millis).fold(0_u64, u64::saturating_add);
-            self.columns.cells(&Node {
-                millis: Some(millis),
-                usage: None,
-                first_token_millis: None,
-                ..(*first).clone()
-            })
+        let millis = nodes.iter().filter_map(|node| node.millis).fold(0_u64, u64::saturating_add);
+        let sum = nodes.first().map_or_else(String::new, |first| {
+            let millis = Some(millis);
+            self.columns.cells(&Node { millis, usage: None, first_token_millis: None, ..(*first).clone() })
         });
-        if nodes.is_empty() {
-            sum.clear();
-        }
         let mut draft = Draft::default();
         draft.fixed(DIM, &format!("{below}{}", if is_last { "└─ " } else { "├─ " }));
         draft.elastic(DIM, "", &format!("{} more {what}", nodes.len()), 0, ": --full");

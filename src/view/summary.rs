@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{ExecutionStatus, RawPayloadId, RolloutStatus, TraceId, UnixMillis};
-use crate::graph::{Code, Graph, ItemKind, Role, Severity, Thread, Totals};
+use crate::graph::{Code, Graph, InferenceCall, ItemKind, Role, Severity, Thread, Totals};
 use crate::reduce::Reduction;
 
 use super::costs::Costs;
@@ -93,7 +93,7 @@ impl Summary {
             answer: root.and_then(|thread| answer(graph, thread)),
             started_at: graph.started_at,
             millis: graph.totals.wall_ms,
-            models: models(graph),
+            models: models(graph.inference_calls.iter()),
             agents: graph.threads.len(),
             turns: graph.turns.len(),
             calls: Counts::of(graph.inference_calls.iter().map(|call| call.outcome())),
@@ -143,10 +143,10 @@ impl EvidenceSummary {
     }
 }
 
-/// Returns the models that were called, in the order of their first calls.
-fn models(graph: &Graph) -> Vec<String> {
+/// Returns the models of these calls, each once, in the order of their first calls.
+pub(super) fn models<'a>(calls: impl Iterator<Item = &'a InferenceCall>) -> Vec<String> {
     let mut models: Vec<String> = Vec::new();
-    for call in graph.inference_calls.iter().filter(|call| !call.model.is_empty()) {
+    for call in calls.filter(|call| !call.model.is_empty()) {
         if !models.contains(&call.model) {
             models.push(call.model.clone());
         }

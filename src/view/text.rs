@@ -1,12 +1,29 @@
 //! Text in a given number of columns.
 
+use jiff::tz::TimeZone;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Escaped;
+use crate::event::UnixMillis;
 
 /// Maximum number of characters per column of a cut text: characters without a width, such as combining ones, may follow
 /// one another without end.
 const CHARS_PER_COLUMN: usize = 4;
+
+/// Maximum number of characters of a text of a bundle that a view keeps: more do not fit in any terminal.
+pub(super) const MAX_CHARS: usize = 2_000;
+
+/// Splits a text behind its first `max` characters.
+pub(super) fn split_at_char(text: &str, max: usize) -> (&str, &str) {
+    let end = text.char_indices().nth(max).map_or(text.len(), |(end, _)| end);
+    text.split_at(end)
+}
+
+/// Formats a time as the clock on the wall shows it. A time that no calendar has stays a number.
+pub(super) fn local(time: UnixMillis, zone: &TimeZone, format: &str) -> String {
+    let Ok(time) = jiff::Timestamp::from_millisecond(time.0) else { return time.0.to_string() };
+    zone.to_datetime(time).strftime(format).to_string()
+}
 
 /// Returns the number of columns that a text takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
@@ -16,8 +33,7 @@ pub(super) fn width(text: &str) -> usize {
 /// Returns a text on one line: white space is one blank, and what would control a terminal is escaped. Of a long text, no
 /// more than its first `max` characters are looked at; the number of characters behind them is returned.
 pub(super) fn one_line(text: &str, max: usize) -> (String, usize) {
-    let end = text.char_indices().nth(max).map_or(text.len(), |(end, _)| end);
-    let (head, rest) = text.split_at(end);
+    let (head, rest) = split_at_char(text, max);
     let words: Vec<&str> = head.split_whitespace().collect();
     (Escaped(words.join(" ")).to_string(), if rest.trim().is_empty() { 0 } else { rest.chars().count() })
 }

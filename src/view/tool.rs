@@ -1,8 +1,8 @@
 //! The nodes of tool calls: what was done, with what result.
 
-use crate::event::{RawPayloadId, ToolCallId, ToolKind, ToolSummary};
+use crate::event::{RawPayloadId, ToolKind, ToolSummary};
 use crate::graph::{
-    Anchor, Edge, EdgeKind, ItemId, Part, Requester, TerminalOperation, TerminalRequest, TerminalSession, ToolCall,
+    Edge, EdgeKind, ItemId, Part, Requester, TerminalOperation, TerminalRequest, TerminalSession, ToolCall,
 };
 
 use super::index::{Index, script};
@@ -44,14 +44,6 @@ pub(super) fn node(index: &Index<'_>, tool: &ToolCall, payload: ReadPayload<'_>)
 fn message(index: &Index<'_>, edge: &Edge) -> Option<Text> {
     let items = edge.carried_item_ids.iter().filter_map(|id| index.graph.item(*id));
     items.filter_map(|item| Text::new(&title::message_text(&item.content.text()))).next()
-}
-
-/// Returns the tool call at the source of an edge.
-pub(super) fn at(anchor: &Anchor) -> Option<&ToolCallId> {
-    match anchor {
-        Anchor::ToolCall { tool_call_id } => Some(tool_call_id),
-        Anchor::ConversationItem { .. } | Anchor::Thread { .. } => None,
-    }
 }
 
 /// Returns the name of a tool.

@@ -7,10 +7,10 @@ use crate::graph::{
 };
 
 use super::costs::Costs;
-use super::index::{Index, script};
+use super::index::{Index, script, tool_at};
 use super::node::{Node, NodeKind, Text};
 use super::tool::ReadPayload;
-use super::{Cost, title, tool};
+use super::{Cost, summary, title, tool};
 
 /// Builds the nodes of a run, each behind the node that contains it.
 pub(super) fn nodes(graph: &Graph, costs: &Costs<'_>, payload: ReadPayload<'_>) -> Vec<Node> {
@@ -70,20 +70,14 @@ impl<'a> Tree<'a> {
         let turns = thread.turn_ids.iter().filter_map(|id| self.index.graph.turns.get(id));
         let calls = turns.flat_map(|turn| &turn.inference_call_ids);
         let calls = calls.filter_map(|id| self.index.graph.inference_calls.get(id));
-        let mut models: Vec<&str> = Vec::new();
-        for call in calls.filter(|call| !call.model.is_empty()) {
-            if !models.contains(&&*call.model) {
-                models.push(&call.model);
-            }
-        }
+        let models = summary::models(calls);
         if models.is_empty() { thread.default_model.clone() } else { Some(models.join(", ")) }
     }
 
     /// Names the operation that spawned an agent, else the agent that did.
     fn spawned(&self, parent: &ThreadId, edge: &EdgeId) -> String {
         let graph = self.index.graph;
-        let tool =
-            graph.edges.get(edge).and_then(|edge| tool::at(&edge.source)).and_then(|id| graph.tool_calls.get(id));
+        let tool = graph.edges.get(edge).and_then(|edge| tool_at(&edge.source)).and_then(|id| graph.tool_calls.get(id));
         let agent = self.index.agent(parent);
         match tool.and_then(|tool| self.index.requester(tool)) {
             Some(requester) => format!("spawned by {requester} of {agent}"),

@@ -2,19 +2,16 @@
 
 use std::fs;
 
-use otel_trace::{AgentThread, Json, Model, Operation, Recorder, ThreadMeta};
+use otel_trace::{AgentThread, Json, Model, Operation, ThreadMeta};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tracing_subscriber::prelude::*;
 
-use crate::show::{run, stdout};
+use crate::record;
+use crate::show::{command, run, stdout};
 
 /// Records an agent that calls two models, of which one is in no list of prices.
-fn record() -> TempDir {
-    let root = tempfile::tempdir().unwrap();
-    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
-    let subscriber = tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter()));
-    tracing::subscriber::with_default(subscriber, || {
+fn record_costs() -> TempDir {
+    record(|| {
         let thread = AgentThread::start(ThreadMeta::new().agent_name("coder"));
         let turn = thread.turn(None);
         for (number, model) in ["gpt-4o-mini", "gpt-4o-mini", "in-house-1"].into_iter().enumerate() {
@@ -31,14 +28,12 @@ fn record() -> TempDir {
         refused.fail("429 rate limit");
         turn.complete();
         thread.complete();
-    });
-    drop(guard);
-    root
+    })
 }
 
 #[test]
 fn models_with_a_price_cost_it_and_others_are_a_dash() {
-    let root = record();
+    let root = record_costs();
     let path = root.path().to_str().unwrap();
     let cost: Value = serde_json::from_str(stdout(&run(&["cost", "--json", path]))).unwrap();
     // 600,000 tokens for $0.15 a million, 400,000 for $0.075, and 100,000 for $0.60: $0.18, twice.
@@ -65,7 +60,7 @@ fn models_with_a_price_cost_it_and_others_are_a_dash() {
 
 #[test]
 fn other_prices_replace_the_list() {
-    let root = record();
+    let root = record_costs();
     let path = root.path().to_str().unwrap();
     let prices = root.path().join("prices.json");
     let list = |prices: Value| {
@@ -84,4 +79,24 @@ fn other_prices_replace_the_list() {
     let error = String::from_utf8(refused.stderr).unwrap();
     assert!(refused.status.code() == Some(1) && refused.stdout.is_empty(), "{error}");
     assert!(error.contains("prices.json") && error.contains("inptu") && error.contains("a list looks like"), "{error}");
+}
+
+#[test]
+fn list_of_runs_has_the_cost_of_changed_prices() {
+    let root = record_costs();
+    let cache = tempfile::tempdir().unwrap();
+    let prices = cache.path().join("prices.json");
+    let cost = |price: u32| {
+        let models = json!([{ "id": "all", "match": { "contains": "" }, "prices": [
+            { "input": price, "cache_read": price, "output": price }
+        ] }]);
+        let providers = json!([{ "id": "openai", "models": models }]);
+        let list = json!({ "source": "ours", "unit": "USD per million tokens", "providers": providers });
+        fs::write(&prices, list.to_string()).unwrap();
+        let args = ["ls", "--json", "--prices", prices.to_str().unwrap(), root.path().to_str().unwrap()];
+        let output = command(&args).env("XDG_CACHE_HOME", cache.path()).output().unwrap();
+        let listed: Value = serde_json::from_str(stdout(&output)).unwrap();
+        listed["runs"][0]["cost"]["usd"].clone()
+    };
+    assert_eq!([cost(1), cost(2), cost(1)], ["3.3", "6.6", "3.3"]);
 }

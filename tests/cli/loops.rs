@@ -1,19 +1,18 @@
 //! Tool calls that repeat one another: what `otel-trace show` takes for a loop, and what it does not.
 
-use otel_trace::{AgentThread, Json, Model, Operation, Recorder, ThreadMeta, ToolCallMeta, Turn};
+use otel_trace::{AgentThread, Json, Model, Operation, ThreadMeta, ToolCallMeta, Turn};
 use serde_json::{Value, json};
-use tracing_subscriber::prelude::*;
+use tempfile::TempDir;
 
+use crate::record;
 use crate::show::{run, stdout};
 
 /// A tool call: name, arguments, output.
 type Call<'a> = (&'a str, Value, &'a str);
 
 /// Records an agent that makes these tool calls, one after another, each asked for by a call of its own.
-fn record(root: &std::path::Path, calls: &[Call<'_>]) {
-    let (recorder, guard) = Recorder::builder().root(root).no_parent().build().unwrap();
-    let subscriber = tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter()));
-    tracing::subscriber::with_default(subscriber, || {
+fn record_calls(calls: &[Call<'_>]) -> TempDir {
+    record(|| {
         let thread = AgentThread::start(ThreadMeta::new().agent_name("coder"));
         let turn = thread.turn(None);
         let mut history = vec![json!({ "type": "message", "role": "user", "content": "Go on." })];
@@ -30,8 +29,7 @@ fn record(root: &std::path::Path, calls: &[Call<'_>]) {
         ask(&turn, &mut history, json!({ "type": "message", "role": "assistant", "content": "Done." }));
         turn.complete();
         thread.complete();
-    });
-    drop(guard);
+    })
 }
 
 /// Records a call that sends the history and is answered with one item, which then is history, too.
@@ -46,8 +44,7 @@ fn ask(turn: &Turn, history: &mut Vec<Value>, item: Value) {
 
 /// Returns the line of the summary about loops.
 fn loops(calls: &[Call<'_>]) -> Option<String> {
-    let root = tempfile::tempdir().unwrap();
-    record(root.path(), calls);
+    let root = record_calls(calls);
     let output = run(&["show", "--width", "200", root.path().to_str().unwrap()]);
     let text = stdout(&output);
     assert!(text.contains("evidence: whole"), "{text}");
@@ -92,10 +89,7 @@ fn what_differs_or_waits_is_no_loop() {
 
 #[test]
 fn neighbours_that_repeat_one_another_are_folded() {
-    let root = tempfile::tempdir().unwrap();
-    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
-    let subscriber = tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter()));
-    tracing::subscriber::with_default(subscriber, || {
+    let root = record(|| {
         let thread = AgentThread::start(ThreadMeta::new().agent_name("coder"));
         let turn = thread.turn(None);
         for attempt in 0..6 {
@@ -118,7 +112,6 @@ fn neighbours_that_repeat_one_another_are_folded() {
         turn.complete();
         thread.complete();
     });
-    drop(guard);
     let path = root.path().to_str().unwrap();
     let folded = run(&["show", path]);
     let text = stdout(&folded);
@@ -134,10 +127,7 @@ fn neighbours_that_repeat_one_another_are_folded() {
 fn different_commands_are_not_folded() {
     let commands = ["ls", "cat a", "rm -rf build", "git push --force", "cat b", "make"];
     let calls: Vec<_> = commands.iter().map(|command| json!({ "cmd": command })).collect();
-    let root = tempfile::tempdir().unwrap();
-    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
-    let subscriber = tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter()));
-    tracing::subscriber::with_default(subscriber, || {
+    let root = record(|| {
         let thread = AgentThread::start(ThreadMeta::new().agent_name("coder"));
         let turn = thread.turn(None);
         let call = turn.inference(Model { name: "gpt-4o-mini", provider: "openai" });
@@ -158,7 +148,6 @@ fn different_commands_are_not_folded() {
         turn.complete();
         thread.complete();
     });
-    drop(guard);
     let shown = run(&["show", root.path().to_str().unwrap()]);
     let text = stdout(&shown);
     for (number, command) in commands.iter().enumerate() {

@@ -22,6 +22,20 @@ mod views;
 use std::fs;
 use std::path::Path;
 
+use otel_trace::Recorder;
+use tempfile::TempDir;
+use tracing_subscriber::prelude::*;
+
+/// Records a program into a new root directory.
+pub(crate) fn record(program: impl FnOnce()) -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let (recorder, guard) = Recorder::builder().root(root.path()).no_parent().build().unwrap();
+    let subscriber = tracing_subscriber::registry().with(recorder.layer().with_filter(recorder.filter()));
+    tracing::subscriber::with_default(subscriber, program);
+    drop(guard);
+    root
+}
+
 /// Copies a directory with all that is in it.
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();

@@ -5,9 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use otel_trace::bundle::Reader;
-use otel_trace::event::RawPayloadId;
 use otel_trace::reduce::{Options, Reduction, reduce};
-use otel_trace::view::{CostTable, Entry, Filter, Layout, NodeKind, Page, PriceList, Pricing, Run};
+use otel_trace::view::{CostTable, Entry, Filter, Layout, NodeKind, Page, PriceList, Run};
 use serde_json::Value;
 
 use crate::copy;
@@ -25,8 +24,7 @@ pub(crate) fn cases() -> Vec<PathBuf> {
 fn view(bundle: &Path, prices: &PriceList) -> (Reduction, Run) {
     let reader = Reader::open(bundle).unwrap();
     let reduction = reduce(&reader, &Options::default()).unwrap();
-    let payload = |id: &RawPayloadId| reader.payload(reduction.graph.raw_payloads.get(id)?).ok();
-    let run = Run::new(&reduction, &mut Pricing::new(prices), &payload);
+    let run = Run::new(&reader, &reduction, prices);
     (reduction, run)
 }
 

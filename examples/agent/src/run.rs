@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use anyhow::{Context, Result};
 use example_model_server::ModelServer;
 use otel_trace::bundle::Reader;
-use otel_trace::event::RawPayloadId;
 use otel_trace::graph::{Snapshots, write_state_file};
 use otel_trace::reduce::{Options, reduce};
-use otel_trace::view::{self, Layout, PriceList, Pricing};
+use otel_trace::view::{self, Layout, PriceList};
 use otel_trace::{AgentThread, Operation, ThreadMeta};
 use uuid::Uuid;
 
@@ -123,15 +122,13 @@ fn setup(config: &Config, endpoint: &Endpoint, scratch: &Scratch) -> Result<Setu
 
 /// Reduces the bundle, writes `state.json` and prints the graph.
 fn print_graph(screen: &Screen, bundle: &Path) -> Result<()> {
-    let bundle_reader = Reader::open(bundle)?;
-    let reduction = reduce(&bundle_reader, &Options::default())?;
+    let reader = Reader::open(bundle)?;
+    let reduction = reduce(&reader, &Options::default())?;
     let state = bundle.join("state.json");
     write_state_file(&reduction.graph, &state, Snapshots::Expanded)?;
 
     screen.print_heading("what happened");
-    let prices = PriceList::embedded();
-    let payload = |id: &RawPayloadId| bundle_reader.payload(reduction.graph.raw_payloads.get(id)?).ok();
-    let run = view::Run::new(&reduction, &mut Pricing::new(&prices), &payload);
+    let run = view::Run::new(&reader, &reduction, &PriceList::embedded());
     let all: Vec<_> = (0..run.nodes.len()).collect();
     screen.print_lines(&run.show(&all, Layout { columns: Screen::columns(), full: false }));
     for diagnostic in &reduction.graph.diagnostics {
